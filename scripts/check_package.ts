@@ -1,0 +1,187 @@
+/**
+ * Packs the npm package, installs it into an empty folder, and uses it there with Node, Bun and TypeScript.
+ *
+ * @module
+ */
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { root, runProgram, runtimePath } from "./run_program.ts";
+
+interface Manifest {
+  readonly name: string;
+  readonly exports: Record<string, string | Record<"types" | "bun" | "default", string>>;
+  readonly bin: Record<string, string>;
+  readonly dependencies?: Record<string, string>;
+}
+
+/** Thrown by a step; the message is what the check prints. */
+class PackageFault extends Error {}
+
+async function must(
+  what: string,
+  program: string,
+  args: readonly string[],
+  options: { cwd: string; env?: Record<string, string> },
+): Promise<string> {
+  const { code, output } = await runProgram(program, args, { ...options, timeoutMs: 120_000 });
+  if (code !== 0) throw new PackageFault(`${what}: exit code ${code}\n${output}`);
+  return output;
+}
+
+function expect(condition: boolean, message: string): void {
+  if (!condition) throw new PackageFault(message);
+}
+
+/** Packs the tree, as `npm publish` would, and returns the path of the archive. */
+async function pack(folder: string): Promise<string> {
+  await must("npm pack", "npm", ["pack", "--pack-destination", folder], { cwd: root });
+  const listing = await must("ls", "ls", [folder], { cwd: folder });
+  const archive = listing.split("\n").find((name) => name.endsWith(".tgz"));
+  if (archive === undefined) throw new PackageFault(`npm pack left no archive: ${listing}`);
+  return join(folder, archive);
+}
+
+/** The package holds what its exports name, and nothing that belongs to the tree or to this machine. */
+async function checkFiles(archive: string, manifest: Manifest, folder: string): Promise<void> {
+  const listing = await must("tar", "tar", ["-tzf", archive], { cwd: folder });
+  const files = new Set(listing.trim().split("\n").map((name) => name.replace(/^package\//, "")));
+  for (const [entry, target] of Object.entries(manifest.exports)) {
+    for (const path of typeof target === "string" ? [target] : Object.values(target)) {
+      expect(files.has(path.slice(2)), `The package lacks ${path}, the entry ${entry}`);
+    }
+  }
+  for (const path of [...Object.values(manifest.bin), "README.md", "LICENSE", "CHANGELOG.md"]) {
+    expect(files.has(path), `The package lacks ${path}`);
+  }
+  const strange = [...files].filter((path) =>
+    !/^(dist|conn|http1|transport|client|cli|testing)\/|^(mod\.ts|package\.json)$|^[A-Z]+(\.md)?$/
+      .test(path)
+  );
+  expect(strange.length === 0, `The package holds what it should not: ${strange.join(", ")}`);
+  const installed = join(folder, "node_modules", manifest.name);
+  for (const path of files) {
+    const text = await readFile(join(installed, path), "utf8");
+    for (const place of [root, homedir()]) {
+      expect(place === "/" || !text.includes(place), `${path} names a folder of this machine`);
+    }
+  }
+  expect(manifest.dependencies === undefined, "The package has run-time dependencies");
+}
+
+/** Imports every entry and prints where it came from and what it exports. */
+const importer = `
+const report = {};
+for (const entry of JSON.parse(process.argv[2])) {
+  const names = Object.keys(await import(entry)).sort();
+  report[entry] = { url: import.meta.resolve(entry), names };
+}
+console.log(JSON.stringify(report));
+`;
+
+/** Fetches twice over one connection from a server of the runtime. */
+const fetcher = `
+import { createServer } from "node:http";
+import { get, defaultTransport } from "@roundtrip/http";
+const server = createServer((request, response) => response.end("hello " + request.url));
+await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+const base = "http://127.0.0.1:" + server.address().port;
+const first = await get(base + "/1");
+const text = await first.text();
+const second = await get(base + "/2");
+console.log(text, await second.text(), second.connection.reused);
+defaultTransport.destroy();
+server.close();
+`;
+
+async function checkImports(manifest: Manifest, folder: string): Promise<void> {
+  const entries = Object.keys(manifest.exports)
+    .filter((entry) => entry !== "./package.json")
+    .map((entry) => entry.replace(/^\./, manifest.name));
+  await writeFile(join(folder, "imports.mjs"), importer);
+  await writeFile(join(folder, "fetches.mjs"), fetcher);
+  const namesOn: Record<string, string> = {};
+  for (const [runtime, condition] of [["node", "default"], ["bun", "bun"]] as const) {
+    const program = runtimePath(runtime);
+    const output = await must(
+      `imports on ${runtime}`,
+      program,
+      ["imports.mjs", JSON.stringify(entries)],
+      { cwd: folder },
+    );
+    const report: Record<string, { url: string; names: string[] }> = JSON.parse(output);
+    for (const [entry, { url, names }] of Object.entries(report)) {
+      const target = manifest.exports[entry.replace(manifest.name, ".")];
+      const path = typeof target === "string" ? target : target[condition];
+      expect(url.endsWith(path.slice(1)), `${runtime} resolves ${entry} to ${url}, not ${path}`);
+      expect(names.length > 0, `${entry} exports nothing on ${runtime}`);
+    }
+    namesOn[runtime] = JSON.stringify(Object.values(report).map(({ names }) => names));
+
+    const said = await must(`get() on ${runtime}`, program, ["fetches.mjs"], { cwd: folder });
+    expect(said.trim() === "hello /1 hello /2 true", `get() on ${runtime} said: ${said}`);
+
+    const bin = join(folder, "node_modules", ".bin", Object.keys(manifest.bin)[0]);
+    const help = await must(`roundtrip --help on ${runtime}`, program, [bin, "--help"], {
+      cwd: folder,
+    });
+    expect(/usage/i.test(help), `roundtrip --help on ${runtime} said: ${help}`);
+  }
+  expect(namesOn["node"] === namesOn["bun"], `Node and Bun see other names: ${namesOn}`);
+}
+
+/** Compiles a program that imports every entry, checking our declarations too, as strict users do. */
+async function checkTypes(manifest: Manifest, folder: string): Promise<void> {
+  const imports = Object.keys(manifest.exports)
+    .filter((entry) => entry !== "./package.json")
+    .map((entry, index) =>
+      `import * as entry${index} from "${entry.replace(/^\./, manifest.name)}";\n` +
+      `console.log(entry${index});\n`
+    );
+  await writeFile(join(folder, "consumer.ts"), imports.join(""));
+  await mkdir(join(folder, "node_modules", "@types"), { recursive: true });
+  for (const types of ["@types/bun", "@types/node", "bun-types", "undici-types"]) {
+    await symlink(join(root, "node_modules", types), join(folder, "node_modules", types));
+  }
+  const plain = "es2024,esnext.disposable";
+  const web = `${plain},dom,dom.iterable,dom.asynciterable`;
+  const bundler = ["--module", "preserve", "--moduleResolution", "bundler"];
+  const settings = [
+    ["--module", "nodenext", "--lib", plain, "--types", "node"],
+    ["--module", "nodenext", "--lib", web, "--types", "node"],
+    ["--module", "nodenext", "--lib", web, "--types", ""],
+    [...bundler, "--lib", plain, "--types", "node"],
+    // Bun's own declarations do not stand up to the check.
+    [...bundler, "--lib", web, "--types", "bun", "--skipLibCheck"],
+  ];
+  for (const setting of settings) {
+    await must(
+      `tsc ${setting.join(" ")}`,
+      runtimePath("tsc"),
+      ["--noEmit", "--strict", "--target", "es2024", ...setting, "consumer.ts"],
+      { cwd: folder },
+    );
+  }
+}
+
+/** Checks the npm package. Needs no network: the package has no dependencies. */
+export async function checkPackage(): Promise<{ ok: boolean; output: string }> {
+  const folder = await mkdtemp(join(tmpdir(), "roundtrip-package-"));
+  try {
+    const archive = await pack(folder);
+    await writeFile(join(folder, "package.json"), '{ "private": true, "type": "module" }');
+    const flags = ["--offline", "--no-audit", "--no-fund", "--ignore-scripts"];
+    await must("npm install", "npm", ["install", ...flags, archive], { cwd: folder });
+    const installed = join(folder, "node_modules", "@roundtrip", "http", "package.json");
+    const manifest: Manifest = JSON.parse(await readFile(installed, "utf8"));
+    await checkFiles(archive, manifest, folder);
+    await checkTypes(manifest, folder);
+    await checkImports(manifest, folder);
+    return { ok: true, output: "" };
+  } catch (error) {
+    if (!(error instanceof PackageFault)) throw error;
+    return { ok: false, output: error.message };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

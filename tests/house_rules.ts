@@ -1,0 +1,256 @@
+/**
+ * The rules of the house as functions from source files to complaints. Pure: `house_test.ts` reads the files.
+ *
+ * @module
+ */
+import { readSource, type SourceText } from "./source_text.ts";
+
+/** A source file; `path` is from the root of the tree, with `/`. */
+export interface SourceFile extends SourceText {
+  readonly path: string;
+}
+
+/** Which modules of a runtime a file may import, or which runtime names it may use, and why. */
+export interface Permission {
+  /** Path of the file, or of a folder with a `/` at its end. */
+  readonly path: string;
+  /** Names: `node:zlib`, `Deno`. `"*"` permits every name. */
+  readonly names: readonly string[];
+  readonly reason: string;
+}
+
+/** Makes a source file of its text. */
+export function sourceFile(path: string, text: string): SourceFile {
+  return { path, ...readSource(text) };
+}
+
+/** Folders, and what files in each may import. `mod.ts` is the file at the root. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  conn: ["conn"],
+  http1: ["conn", "http1"],
+  transport: ["conn", "http1", "transport"],
+  client: ["conn", "http1", "transport", "client"],
+  "mod.ts": ["conn", "http1", "transport", "client"],
+  cli: ["conn", "http1", "transport", "client", "mod.ts", "cli"],
+  testing: ["conn", "http1", "transport", "testing"],
+};
+
+/** The shipped folders and the root module. */
+export const shippedFolders: readonly string[] = Object.keys(mayImport);
+
+function folderOf(path: string): string {
+  return path.split("/")[0];
+}
+
+function lineOf(text: string, index: number): number {
+  return text.slice(0, index).split("\n").length;
+}
+
+/** One import or re-export, static or dynamic. */
+interface Import {
+  readonly specifier: string;
+  readonly line: number;
+}
+
+/** Lists the imports of a file, also `import type` and `import("…")`. */
+export function importsOf(file: SourceFile): Import[] {
+  const found: Import[] = [];
+  const pattern =
+    /(?:\bfrom\s*|\bimport\s*\(\s*|(?:^|[;\n])\s*import\s*)(?:"([^"\n]+)"|'([^'\n]+)'|`([^`\n]+)`)/g;
+  for (const match of file.withoutComments.matchAll(pattern)) {
+    const specifier = match[1] ?? match[2] ?? match[3];
+    // In the view without strings a real import still has its keyword.
+    if (
+      !/\b(?:from|import)\b/.test(file.codeOnly.slice(match.index, match.index + match[0].length))
+    ) {
+      continue;
+    }
+    const line = lineOf(file.text, match.index + match[0].length);
+    found.push({ specifier, line });
+  }
+  return found;
+}
+
+function resolve(from: string, specifier: string): string {
+  const parts = from.split("/").slice(0, -1);
+  for (const part of specifier.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== ".") parts.push(part);
+  }
+  return parts.join("/");
+}
+
+/** conn ← http1 ← transport ← client ← cli, and nothing from outside. */
+export function checkDirections(files: readonly SourceFile[]): string[] {
+  const complaints: string[] = [];
+  for (const file of files) {
+    const allowed = mayImport[folderOf(file.path)] ?? [];
+    for (const { specifier, line } of importsOf(file)) {
+      const place = `${file.path}:${line}`;
+      if (specifier.startsWith("node:")) continue;
+      if (!/^\.\.?\//.test(specifier)) {
+        complaints.push(`${place}: imports "${specifier}", which is not ours`);
+      } else if (!specifier.endsWith(".ts")) {
+        complaints.push(`${place}: "${specifier}" does not end in .ts`);
+      } else if (!allowed.includes(folderOf(resolve(file.path, specifier)))) {
+        complaints.push(`${place}: ${folderOf(file.path)} must not import "${specifier}"`);
+      }
+    }
+  }
+  return complaints;
+}
+
+/** No file reaches itself through its imports. */
+export function checkCycles(files: readonly SourceFile[]): string[] {
+  const targets = new Map(files.map((file) => [
+    file.path,
+    importsOf(file)
+      .filter(({ specifier }) => specifier.startsWith("."))
+      .map(({ specifier }) => resolve(file.path, specifier)),
+  ]));
+  const complaints: string[] = [];
+  const finished: Set<string> = new Set();
+  function visit(path: string, trail: readonly string[]): void {
+    const start = trail.indexOf(path);
+    if (start >= 0) complaints.push([...trail.slice(start), path].join(" → "));
+    if (start >= 0 || finished.has(path)) return;
+    for (const target of targets.get(path) ?? []) visit(target, [...trail, path]);
+    finished.add(path);
+  }
+  for (const path of targets.keys()) visit(path, []);
+  return complaints;
+}
+
+function permits(permission: Permission, path: string, name: string): boolean {
+  const inPlace = permission.path.endsWith("/")
+    ? path.startsWith(permission.path)
+    : path === permission.path;
+  return inPlace && (permission.names.includes("*") || permission.names.includes(name));
+}
+
+/** Complains of uses that no permission covers, and of permissions that nothing uses. */
+function checkPermissions(
+  uses: readonly { path: string; line: number; name: string }[],
+  permissions: readonly Permission[],
+): string[] {
+  const complaints = uses
+    .filter(({ path, name }) => !permissions.some((one) => permits(one, path, name)))
+    .map(({ path, line, name }) => `${path}:${line}: ${name} is not for this file`);
+  for (const permission of permissions) {
+    if (!uses.some(({ path, name }) => permits(permission, path, name))) {
+      complaints.push(`${permission.path}: may use ${permission.names.join(", ")} and does not`);
+    }
+  }
+  return complaints;
+}
+
+/** `node:` modules are imported only where that is permitted. */
+export function checkNodeImports(
+  files: readonly SourceFile[],
+  permissions: readonly Permission[],
+): string[] {
+  const uses = files.flatMap((file) =>
+    importsOf(file)
+      .filter(({ specifier }) => specifier.startsWith("node:"))
+      .map(({ specifier, line }) => ({ path: file.path, line, name: specifier }))
+  );
+  return checkPermissions(uses, permissions);
+}
+
+/**
+ * The globals of a runtime are named, in code, only where that is permitted. `Deno` and `Bun` count as properties
+ * and before `in` too, because that is how they are reached through `globalThis`.
+ */
+export function checkRuntimeNames(
+  files: readonly SourceFile[],
+  permissions: readonly Permission[],
+): string[] {
+  const inCode = /(?<![\w$])(?:Deno|Bun)(?![\w$])|(?<![\w$.])(?:process|Buffer)(?![\w$]|\??\s*:)/g;
+  const asString = /(?<=(["'`]))(?:Deno|Bun)(?=\1\s*(?:in\b|\]))/g;
+  const uses = files.flatMap((file) =>
+    [...file.codeOnly.matchAll(inCode), ...file.withoutComments.matchAll(asString)]
+      .map(({ 0: name, index }) => ({ path: file.path, line: lineOf(file.text, index), name }))
+  );
+  return checkPermissions(uses, permissions);
+}
+
+/** No drawer for everything, and no file that is too long to be read. */
+export function checkFileSizes(files: readonly SourceFile[], maxLines: number): string[] {
+  return files.flatMap(({ path, text }) => {
+    const complaints: string[] = [];
+    if (/(?:^|\/)(?:utils?|common|types|helpers?|misc|shared)\.ts$/.test(path)) {
+      complaints.push(`${path}: name the idea`);
+    }
+    const lines = text.trimEnd().split("\n").length;
+    if (lines > maxLines) complaints.push(`${path}: ${lines} lines, more than ${maxLines}`);
+    return complaints;
+  });
+}
+
+/** Every file says at its top what lives there. */
+export function checkModuleComments(files: readonly SourceFile[]): string[] {
+  return files
+    .filter(({ text }) => !/^(?:#![^\n]*\n)?\/\*\*(?:(?!\*\/)[\s\S])*@module\b/.test(text))
+    .map(({ path }) => `${path}: does not open with a comment that has @module`);
+}
+
+const unerasable: readonly (readonly [RegExp, string])[] = [
+  [/\benum\s+\w+\s*\{/g, "enum"],
+  [/(?:^|[;{}\n])\s*(?:export\s+|declare\s+)*(?:namespace|module)\s+[\w.]+\s*\{/g, "namespace"],
+  [
+    /\bconstructor\s*\((?:[^)]*,)?\s*(?:public|private|protected|readonly|override)\s+\w+\s*[?:,)=]/g,
+    "parameter property",
+  ],
+  [/(?:^|[;{}\n])\s*import\s+\w+\s*=/g, "import ="],
+  [/(?:^|[;{}(\n])\s*(?:await\s+)?using\s+\w+\s*=/g, "using declaration"],
+];
+
+/** TypeScript that is left when types are taken away is JavaScript that the oldest supported Node runs. */
+export function checkErasable(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) =>
+    unerasable.flatMap(([pattern, what]) =>
+      [...file.codeOnly.matchAll(pattern)].map(({ 0: found, index }) =>
+        `${file.path}:${lineOf(file.text, index + found.length)}: ${what}`
+      )
+    )
+  );
+}
+
+/** Every exported symbol says which part of an RFC it is about. */
+export function checkRfcReferences(files: readonly SourceFile[]): string[] {
+  const declaration =
+    /^export\s+(?:declare\s+)?(?:abstract\s+)?(?:async\s+)?(?:function\*?|class|const|let|interface|type)\s+(\w+)/gm;
+  return files.flatMap((file) => {
+    const documented: Set<string> = new Set();
+    const complaints: Map<string, string> = new Map();
+    for (const match of file.codeOnly.matchAll(declaration)) {
+      const comment = /\/\*\*(?:(?!\*\/)[\s\S])*\*\/\s*$/.exec(file.text.slice(0, match.index))
+        ?.[0];
+      // Only the first overload needs the comment.
+      if (/@see\b[^@]*\bRFC\s*[0-9]+/.test(comment ?? "")) documented.add(match[1]);
+      else {
+        complaints.set(
+          match[1],
+          `${file.path}:${lineOf(file.text, match.index)}: ${match[1]} has no @see RFC`,
+        );
+      }
+    }
+    return [...complaints].filter(([name]) => !documented.has(name)).map(([, text]) => text);
+  });
+}
+
+/** Words that a finished text does not hold; put together here so that this file holds none of them. */
+const unfinished = new RegExp(`\\b(?:${["TO" + "DO", "FIX" + "ME", "XX" + "X"].join("|")})\\b`);
+const machinePath = new RegExp(
+  `(?:^|[^\\w.:/])/(?:${["work", "root", "home", "Users"].join("|")})/\\w`,
+);
+
+/** Nothing is left for later, and nothing names a folder of somebody's machine. */
+export function checkLeftovers(files: readonly { path: string; text: string }[]): string[] {
+  return files.flatMap(({ path, text }) =>
+    text.split("\n").flatMap((line, index) => {
+      const found = unfinished.exec(line) ?? machinePath.exec(line);
+      return found ? [`${path}:${index + 1}: "${found[0].trim()}"`] : [];
+    })
+  );
+}
