@@ -1,0 +1,136 @@
+/**
+ * Bytes that have been read and not yet used. Owns the buffer between a `Reader` and a parser.
+ *
+ * @module
+ */
+import type { Reader } from "./conn.ts";
+
+/** Bytes. Default capacity; a response head with a small body fits, an idle connection stays light. */
+export const DEFAULT_READ_BUFFER_BYTES: number = 16 * 1024;
+
+/**
+ * A buffer over a {@linkcode Reader} that a parser looks into without copying.
+ *
+ * Unread bytes are `bytes[start..end)`. Views into `bytes` are valid until the next read. A read
+ * that finds nothing buffered goes straight into the caller's array.
+ *
+ * @example
+ * ```ts
+ * import { BufferedReader, pipe } from "@roundtrip/http/conn";
+ *
+ * const [here, there] = pipe();
+ * await there.write(new TextEncoder().encode("hello"));
+ * const input = new BufferedReader(here);
+ * await input.fill();
+ * if (input.buffered !== 5) throw new Error("five bytes were sent");
+ * here.close();
+ * there.close();
+ * ```
+ */
+export class BufferedReader implements Reader {
+  /** The storage; only `[start, end)` holds unread bytes. Replaced when it grows. */
+  bytes: Uint8Array<ArrayBuffer>;
+  /** Index of the first unread byte. */
+  start: number = 0;
+  /** Index behind the last unread byte. */
+  end: number = 0;
+  readonly #source: Reader;
+  readonly #capacityBytes: number;
+
+  /**
+   * Makes a buffer.
+   *
+   * @param source Where bytes come from.
+   * @param capacityBytes Integer >= 1; the storage grows beyond it only on {@linkcode space}.
+   */
+  constructor(source: Reader, capacityBytes: number = DEFAULT_READ_BUFFER_BYTES) {
+    this.#source = source;
+    this.#capacityBytes = capacityBytes;
+    this.bytes = new Uint8Array(capacityBytes);
+  }
+
+  /** How many bytes are unread. */
+  get buffered(): number {
+    return this.end - this.start;
+  }
+
+  /**
+   * Where the next bytes from the source belong; makes room by moving or doubling the storage.
+   * Follow a read into it by {@linkcode added}. The caller bounds the growth.
+   */
+  space(): Uint8Array<ArrayBuffer> {
+    if (this.start === this.end) {
+      this.start = 0;
+      this.end = 0;
+      if (this.bytes.length > this.#capacityBytes) this.bytes = new Uint8Array(this.#capacityBytes);
+      return this.bytes;
+    }
+    if (this.end === this.bytes.length) {
+      if (this.start > this.bytes.length >> 1) {
+        this.bytes.copyWithin(0, this.start, this.end);
+        this.end -= this.start;
+        this.start = 0;
+      } else {
+        this.#grow(this.bytes.length * 2);
+      }
+    }
+    return this.bytes.subarray(this.end);
+  }
+
+  /** Counts `n` bytes that were read into {@linkcode space}. */
+  added(n: number): void {
+    this.end += n;
+  }
+
+  /** Puts a copy of `bytes` behind what is buffered; for bytes that were read past this buffer. */
+  put(bytes: Uint8Array): void {
+    if (this.bytes.length - this.end < bytes.length) this.#grow(this.buffered + bytes.length);
+    this.bytes.set(bytes, this.end);
+    this.end += bytes.length;
+  }
+
+  /** Marks `n` buffered bytes as used. */
+  consume(n: number): void {
+    this.start += n;
+  }
+
+  /**
+   * Reads more bytes from the source into the buffer.
+   *
+   * @returns How many came, or null at the end of the stream.
+   * @throws What the source throws.
+   */
+  async fill(): Promise<number | null> {
+    const n = await this.#source.read(this.space());
+    if (n !== null) this.end += n;
+    return n;
+  }
+
+  /**
+   * Copies buffered bytes into `p`.
+   *
+   * @returns How many were copied, 0 if none is buffered.
+   */
+  take(p: Uint8Array): number {
+    const n = Math.min(p.length, this.end - this.start);
+    if (n > 0) {
+      p.set(this.bytes.subarray(this.start, this.start + n));
+      this.start += n;
+    }
+    return n;
+  }
+
+  /** Reads at least one byte: what is buffered, else straight from the source. */
+  read(p: Uint8Array): Promise<number | null> {
+    const n = this.take(p);
+    return n > 0 ? Promise.resolve(n) : this.#source.read(p);
+  }
+
+  #grow(toBytes: number): void {
+    const larger = new Uint8Array(Math.max(toBytes, this.#capacityBytes));
+    larger.set(this.bytes.subarray(this.start, this.end));
+    this.bytes = larger;
+    this.end -= this.start;
+    this.start = 0;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Bytes that wait to be written, so that a head and a small body leave in one write.
+ *
+ * @module
+ */
+import type { Writer } from "./conn.ts";
+
+/** Bytes. Default capacity; most request heads with a small body fit. */
+export const DEFAULT_WRITE_BUFFER_BYTES: number = 4 * 1024;
+
+const encoder = new TextEncoder();
+
+/**
+ * A buffer in front of a {@linkcode Writer}. What fits is gathered; what does not is written
+ * straight from the caller's array.
+ *
+ * Order: one call at a time; a returned promise must settle before the next call.
+ *
+ * @example
+ * ```ts
+ * import { BufferedWriter, pipe } from "@roundtrip/http/conn";
+ *
+ * const [here, there] = pipe();
+ * const output = new BufferedWriter(here);
+ * output.text("GET / HTTP/1.1\r\n");
+ * output.text("Host: example.com\r\n\r\n");
+ * await output.flush();
+ * here.close();
+ * there.close();
+ * ```
+ */
+export class BufferedWriter {
+  readonly #sink: Writer;
+  #bytes: Uint8Array<ArrayBuffer>;
+  #length = 0;
+  readonly #capacityBytes: number;
+
+  /**
+   * Makes a buffer.
+   *
+   * @param sink Where bytes go.
+   * @param capacityBytes Integer >= 1.
+   */
+  constructor(sink: Writer, capacityBytes: number = DEFAULT_WRITE_BUFFER_BYTES) {
+    this.#sink = sink;
+    this.#capacityBytes = capacityBytes;
+    this.#bytes = new Uint8Array(capacityBytes);
+  }
+
+  /** How many bytes wait for {@linkcode flush}. */
+  get buffered(): number {
+    return this.#length;
+  }
+
+  /** How many more bytes can wait without growing the buffer. */
+  get available(): number {
+    return this.#bytes.length - this.#length;
+  }
+
+  /**
+   * Adds text whose characters are bytes (U+0000 to U+00FF); grows the buffer if it must. The
+   * caller has checked the characters: a higher one would lose its upper bits.
+   */
+  text(text: string): void {
+    const end = this.#length + text.length;
+    if (end > this.#bytes.length) this.#grow(end);
+    const into = this.#length === 0 ? this.#bytes : this.#bytes.subarray(this.#length);
+    const { read, written } = encoder.encodeInto(text, into);
+    // Each non-ASCII character took two bytes: encode those texts by hand, one byte each.
+    if (read !== text.length || written !== text.length) {
+      for (let i = 0; i < text.length; i++) this.#bytes[this.#length + i] = text.charCodeAt(i);
+    }
+    this.#length = end;
+  }
+
+  /** Adds a copy of `bytes`; grows the buffer if it must. */
+  add(bytes: Uint8Array): void {
+    const end = this.#length + bytes.length;
+    if (end > this.#bytes.length) this.#grow(end);
+    this.#bytes.set(bytes, this.#length);
+    this.#length = end;
+  }
+
+  /**
+   * Writes what waits, in one write.
+   *
+   * @returns How many bytes were written.
+   * @throws What the sink throws.
+   */
+  flush(): Promise<number> {
+    const n = this.#length;
+    if (n === 0) return Promise.resolve(0);
+    this.#length = 0;
+    const bytes = n === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, n);
+    // A buffer that had to grow is not kept: one large head must not make the connection heavy.
+    if (this.#bytes.length > this.#capacityBytes) {
+      this.#bytes = new Uint8Array(this.#capacityBytes);
+    }
+    return this.#sink.write(bytes);
+  }
+
+  /**
+   * Writes `bytes`, behind what waits. Small pieces are gathered with it into one write, large
+   * ones are written without a copy.
+   */
+  async write(bytes: Uint8Array): Promise<void> {
+    if (bytes.length <= this.available) {
+      this.add(bytes);
+      await this.flush();
+      return;
+    }
+    if (this.#length > 0) await this.flush();
+    await this.#sink.write(bytes);
+  }
+
+  #grow(toBytes: number): void {
+    const larger = new Uint8Array(Math.max(toBytes, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+  }
+}

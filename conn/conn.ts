@@ -1,0 +1,184 @@
+/**
+ * The byte-stream seam: what a connected stream and a dialer are. Interfaces only; no HTTP, no
+ * runtime, no timers.
+ *
+ * @module
+ */
+
+/** Where a connection goes: a TCP host and port, or the path of a Unix socket. */
+export type Address = TcpAddress | UnixAddress;
+
+/** A TCP end point. */
+export interface TcpAddress {
+  /** What kind of address it is. */
+  transport: "tcp";
+  /** A DNS name, an IPv4 address, or an IPv6 address without brackets. */
+  hostname: string;
+  /** Integer 1..65535. */
+  port: number;
+}
+
+/** A Unix domain socket. */
+export interface UnixAddress {
+  /** What kind of address it is. */
+  transport: "unix";
+  /** Path of the socket in the file system. */
+  path: string;
+}
+
+/** Reads bytes into the caller's buffer; the shape of `Reader` in `@std/io`. */
+export interface Reader {
+  /**
+   * Reads at least one byte into `p`.
+   *
+   * @returns How many bytes were read, 1..`p.length`, or null at the end of the stream. An empty
+   * `p` gives 0.
+   */
+  read(p: Uint8Array): Promise<number | null>;
+}
+
+/** Writes bytes; the shape of `Writer` in `@std/io`. */
+export interface Writer {
+  /**
+   * Writes all of `p`.
+   *
+   * @returns `p.length`; a shorter write does not happen.
+   */
+  write(p: Uint8Array): Promise<number>;
+}
+
+/** Lets go of a resource; the shape of `Closer` in `@std/io`. */
+export interface Closer {
+  /** Idempotent, synchronous, never throws. */
+  close(): void;
+}
+
+/**
+ * A connected byte stream.
+ *
+ * At most one read and one write may be under way at a time; they may run side by side. A second
+ * one of the same kind rejects with `ERR_INVALID_REQUEST` and disturbs nothing.
+ */
+export interface Conn extends Reader, Writer, Closer {
+  /**
+   * Reads at least one byte into `p`. `p` belongs to the connection until the promise settles.
+   *
+   * Cancel: {@linkcode Conn.close} is the only way.
+   *
+   * @returns 1..`p.length`, or null at the end of the stream, now and on every later call. An
+   * empty `p` gives 0 at once.
+   * @throws {HttpError} `ERR_CONNECTION_LOST`: reset by the peer, or the network failed.
+   * `ERR_TLS`: a TLS alert or a record that cannot be read. `ERR_CLOSED`: closed from this side.
+   */
+  read(p: Uint8Array): Promise<number | null>;
+  /**
+   * Writes all of `p`; settles once the runtime has accepted every byte. `p` must not change
+   * until then.
+   *
+   * @returns `p.length`.
+   * @throws {HttpError} as for {@linkcode Conn.read}; {@linkcode Conn.bytesWritten} tells how much
+   * was accepted before.
+   */
+  write(p: Uint8Array): Promise<number>;
+  /** Ends the writing side (FIN, over TLS `close_notify`); reading may go on. */
+  closeWrite(): Promise<void>;
+  /** Closes both directions at once. A pending read or write rejects with `ERR_CLOSED`. */
+  close(): void;
+  /** Keeps the process alive while a read is pending (the state of a new connection). */
+  ref(): void;
+  /** Lets the process exit although a read is pending. */
+  unref(): void;
+  /** Bytes that the runtime has accepted so far, also after a failed write. Over TLS: plain bytes. */
+  readonly bytesWritten: number;
+  /** Bytes that have been read so far. Over TLS: plain bytes. */
+  readonly bytesRead: number;
+  /** This end; stays known after the connection is closed. */
+  readonly localAddr: Address;
+  /** The other end; stays known after the connection is closed. */
+  readonly remoteAddr: Address;
+  /** What the runtime tells of the TLS session, null without TLS. */
+  readonly tls: TlsInfo | null;
+}
+
+/** How to secure a connection. An option that the runtime cannot honour is refused, never ignored. */
+export interface TlsOptions {
+  /** PEM certificates of authorities to trust. */
+  caCerts?: string[];
+  /**
+   * Whether `caCerts` are trusted besides the runtime's defaults or instead of them.
+   * @default {"extra"}
+   */
+  caMode?: "extra" | "only";
+  /** PEM client certificate (chain); goes with `key`. */
+  cert?: string;
+  /** PEM private key of `cert`. */
+  key?: string;
+  /** Name sent as SNI and checked against the certificate. Default: the host that is dialled. */
+  serverName?: string;
+  /** Protocols offered by ALPN, best first. Default: none offered. */
+  alpnProtocols?: string[];
+  /** Lowest TLS version to accept. Default: the runtime's, TLS 1.2. */
+  minVersion?: "TLSv1.2" | "TLSv1.3";
+  /** Accepts any certificate of any host. For tests; never in production. @default {false} */
+  insecureSkipVerify?: boolean;
+  /** Called after the runtime's own checks have passed; throw to refuse the peer. */
+  verifyPeer?: (info: TlsInfo) => void;
+}
+
+/** What is known of a TLS session. */
+export interface TlsInfo {
+  /** The protocol chosen by ALPN, null if none was. */
+  alpnProtocol: string | null;
+  /** For example `"TLSv1.3"`, null where the engine does not tell. */
+  protocol: string | null;
+  /** Which TLS implementation served. */
+  engine: "deno" | "bun" | "node";
+  /** The peer's leaf certificate, null where the engine does not tell. */
+  peerCertificate: {
+    subject: string;
+    issuer: string;
+    /** SHA-256 of `raw`, upper-case hexadecimal pairs with colons. */
+    fingerprint256: string;
+    /** End of validity as the engine formats it. */
+    validTo: string;
+    /** DER. */
+    raw: Uint8Array;
+  } | null;
+}
+
+/** How to dial. */
+export interface DialOptions {
+  /** Aborting rejects with `signal.reason` at once; no socket is left behind. */
+  signal?: AbortSignal;
+  /** Secure the connection before it is returned. */
+  tls?: TlsOptions;
+  /** IP address to dial from, where the runtime can. */
+  localAddress?: string;
+}
+
+/** Makes connections. */
+export interface Dialer {
+  /**
+   * Connects, and completes the TLS handshake when `options.tls` is given.
+   *
+   * @throws {HttpError} `ERR_DIAL`: unknown host, refused, unreachable. `ERR_TLS`: handshake or
+   * certificate refused. `ERR_INVALID_REQUEST`: an option that this runtime cannot honour.
+   */
+  dial(address: Address, options?: DialOptions): Promise<Conn>;
+  /**
+   * Secures a connection that is already open: after CONNECT or SOCKS, inside TLS, over a Unix
+   * socket. Takes `conn` over, also when it fails: the caller must not touch it again.
+   *
+   * Order: no read or write of `conn` may be pending, nothing read from it may be left over.
+   *
+   * @param options `serverName` is needed when the name cannot be taken from `conn.remoteAddr`.
+   * @param signal Aborting closes `conn` and rejects with `signal.reason` at once.
+   * @throws {HttpError} as for {@linkcode Dialer.dial}.
+   */
+  startTls(conn: Conn, options: TlsOptions, signal?: AbortSignal): Promise<Conn>;
+  /**
+   * Settles once the kernel has been polled for every connection of this dialer, so that what it
+   * held when the call was made has reached the pending reads. Absent where nothing is held back.
+   */
+  pollBarrier?(): Promise<void>;
+}

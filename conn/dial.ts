@@ -1,0 +1,56 @@
+/**
+ * Picks the adapter of the running runtime; nothing above this file knows which one that is.
+ *
+ * @module
+ */
+import type { Address, Conn, Dialer, DialOptions, TlsOptions } from "./conn.ts";
+
+/** Loads the adapter when it is first needed, and passes everything on to it. */
+class SystemDialer implements Dialer {
+  #loaded: Dialer | null = null;
+  #loading: Promise<Dialer> | null = null;
+
+  /** {@inheritDoc Dialer.dial} */
+  async dial(address: Address, options?: DialOptions): Promise<Conn> {
+    return await (this.#loaded ?? await this.#load()).dial(address, options);
+  }
+
+  /** {@inheritDoc Dialer.startTls} */
+  async startTls(conn: Conn, options: TlsOptions, signal?: AbortSignal): Promise<Conn> {
+    return await (this.#loaded ?? await this.#load()).startTls(conn, options, signal);
+  }
+
+  /** {@inheritDoc Dialer.pollBarrier} */
+  pollBarrier(): Promise<void> {
+    // Before the first dial there is no connection to wait for.
+    return this.#loaded?.pollBarrier?.() ?? Promise.resolve();
+  }
+
+  #load(): Promise<Dialer> {
+    return this.#loading ??= loadDialer().then((dialer) => this.#loaded = dialer);
+  }
+}
+
+async function loadDialer(): Promise<Dialer> {
+  if ("Deno" in globalThis) return new (await import("./deno.ts")).DenoDialer();
+  if ("Bun" in globalThis) return new (await import("./bun.ts")).BunDialer();
+  return new (await import("./node.ts")).NodeDialer();
+}
+
+/**
+ * Makes a dialer of the running runtime's own sockets. Its adapter is loaded at the first dial.
+ *
+ * @example Connect, write, read
+ * ```ts no-run
+ * import { systemDialer } from "@roundtrip/http/conn";
+ *
+ * const conn = await systemDialer().dial({ transport: "tcp", hostname: "localhost", port: 7 });
+ * await conn.write(new TextEncoder().encode("hello"));
+ * const buffer = new Uint8Array(1024);
+ * const count = await conn.read(buffer);
+ * conn.close();
+ * ```
+ */
+export function systemDialer(): Dialer {
+  return new SystemDialer();
+}

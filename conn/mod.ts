@@ -1,0 +1,32 @@
+/**
+ * Connections: byte streams over TCP, TLS and Unix sockets on Deno, Bun and Node, over web streams,
+ * and in memory. No HTTP.
+ *
+ * @module
+ */
+export { BufferedReader } from "./buffered_reader.ts";
+export { BufferedWriter } from "./buffered_writer.ts";
+export type {
+  Address,
+  Closer,
+  Conn,
+  Dialer,
+  DialOptions,
+  Reader,
+  TcpAddress,
+  TlsInfo,
+  TlsOptions,
+  UnixAddress,
+  Writer,
+} from "./conn.ts";
+export { systemDialer } from "./dial.ts";
+export {
+  type Attempt,
+  HttpError,
+  type HttpErrorCode,
+  type HttpErrorOptions,
+  type HttpErrorPhase,
+} from "./http_error.ts";
+export { pipe, type PipeConn, type PipeOptions } from "./pipe.ts";
+export { connFromStreams, type StreamConnOptions, type StreamPair } from "./streams.ts";
+export { unixDialer } from "./unix_dialer.ts";

@@ -1,0 +1,377 @@
+/**
+ * A connection over any Duplex of Node, most of all `net.Socket` and `TLSSocket`.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import type { Duplex } from "node:stream";
+import type { Address, Conn, TlsInfo } from "./conn.ts";
+import type { ConnDuplex } from "./conn_duplex.ts";
+import {
+  busyError,
+  closedError,
+  endedError,
+  lostError,
+  nativeCode,
+  nativeText,
+  tlsError,
+} from "./conn_error.ts";
+import { HttpError } from "./http_error.ts";
+
+/**
+ * Bytes. A longer array is handed over in parts, so that `bytesWritten` tells how far a write came:
+ * Node takes over the whole of what it is given.
+ */
+const writePartBytes = 1024 * 1024;
+
+/** Bytes. A read of the kernel is 64 KiB at most. */
+const intakeBytes = 64 * 1024;
+
+/**
+ * The `onread` option of a socket: Node reads into one buffer for the connection's whole life and
+ * calls back, without a stream of chunks. It costs a fifth of what `"data"` events cost.
+ *
+ * Order: pause the socket until {@linkcode NodeConn} has taken the intake over.
+ */
+export class Intake {
+  readonly buffer: Buffer = Buffer.allocUnsafeSlow(intakeBytes);
+  /** Called with the count of bytes that are in the buffer; false pauses the socket. */
+  receive: (count: number) => boolean = () => false;
+  readonly callback = (count: number): boolean => this.receive(count);
+}
+
+/** What a {@linkcode NodeConn} is made of. */
+export interface NodeConnOptions {
+  localAddr: Address;
+  remoteAddr: Address;
+  tls: TlsInfo | null;
+  /** The `onread` option that the stream was made with. */
+  intake?: Intake;
+  /** What the stream runs over, if that is a connection of ours. */
+  under?: ConnDuplex;
+  /** Called once when the connection closes. */
+  onClose?: () => void;
+  /** Keeps the process alive, or not; default: the methods of the stream, where it has them. */
+  setRef?: (ref: boolean) => void;
+}
+
+/**
+ * Whether a native error tells of TLS rather than of a lost connection.
+ *
+ * Pure.
+ */
+export function isTlsError(error: unknown): boolean {
+  const code = nativeCode(error);
+  return code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_") || code === "EPROTO";
+}
+
+/** A connection over a Duplex. Owns: the stream and its listeners. */
+export class NodeConn implements Conn {
+  readonly localAddr: Address;
+  readonly remoteAddr: Address;
+  readonly tls: TlsInfo | null;
+  #stream: Duplex;
+  #under: ConnDuplex | undefined;
+  #onClose: (() => void) | undefined;
+  #setRef: ((ref: boolean) => void) | undefined;
+  #closed = false;
+  #failure: unknown = null;
+  #failed = false;
+
+  /** The array of the pending read. */
+  #reading: Uint8Array | null = null;
+  #resolveRead!: (count: number | null) => void;
+  #rejectRead!: (error: unknown) => void;
+  /** Chunks that came without a read, oldest first. */
+  #queue: Uint8Array[] = [];
+  #intake: Buffer | null = null;
+  #flowing = false;
+  #ended = false;
+  #bytesRead = 0;
+
+  /** The array of the pending write. */
+  #writing: Uint8Array | null = null;
+  #writeOffset = 0;
+  #resolveWrite!: (count: number) => void;
+  #rejectWrite!: (error: unknown) => void;
+  #writeEnded = false;
+  #bytesWritten = 0;
+  /** Native writes handed over and done; their callbacks come in order. */
+  #handedOver = 0;
+  #done = 0;
+
+  constructor(stream: Duplex, options: NodeConnOptions) {
+    this.#stream = stream;
+    this.localAddr = options.localAddr;
+    this.remoteAddr = options.remoteAddr;
+    this.tls = options.tls;
+    this.#onClose = options.onClose;
+    this.#setRef = options.setRef;
+    this.#under = options.under;
+    if (options.under !== undefined) {
+      options.under.onFlushed = this.#onFlushed;
+      options.under.mayRead = () => stream.readableLength < intakeBytes;
+    }
+    stream.pause();
+    if (options.intake === undefined) {
+      stream.on("data", this.#onData);
+    } else {
+      this.#intake = options.intake.buffer;
+      options.intake.receive = this.#onIntake;
+    }
+    stream.on("end", this.#onEnd);
+    stream.on("error", this.#onError);
+    stream.on("close", this.#onStreamClose);
+  }
+
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  read(p: Uint8Array): Promise<number | null> {
+    if (this.#reading !== null) return Promise.reject(busyError("body"));
+    if (this.#closed) return Promise.reject(closedError("body"));
+    if (p.length === 0) return Promise.resolve(0);
+    if (this.#queue.length > 0) return Promise.resolve(this.#takeQueued(p));
+    if (this.#ended) return Promise.resolve(null);
+    if (this.#failed) return Promise.reject(this.#streamError("body"));
+    this.#reading = p;
+    const promise = new Promise<number | null>(this.#captureRead);
+    if (!this.#flowing) {
+      this.#flowing = true;
+      this.#stream.resume();
+    }
+    this.#under?.wake();
+    return promise;
+  }
+
+  #captureRead = (
+    resolve: (count: number | null) => void,
+    reject: (error: unknown) => void,
+  ): void => {
+    this.#resolveRead = resolve;
+    this.#rejectRead = reject;
+  };
+
+  #takeQueued(p: Uint8Array): number {
+    const chunk = this.#queue[0];
+    let count = chunk.length;
+    if (count <= p.length) {
+      p.set(chunk);
+      this.#queue.shift();
+    } else {
+      count = p.length;
+      p.set(chunk.subarray(0, count));
+      this.#queue[0] = chunk.subarray(count);
+    }
+    this.#bytesRead += count;
+    return count;
+  }
+
+  #onData = (chunk: Uint8Array): void => {
+    const p = this.#reading;
+    if (p !== null && chunk.length <= p.length) {
+      p.set(chunk);
+      this.#finishRead(chunk.length);
+    } else if (!this.#enqueue(chunk)) {
+      this.#stream.pause();
+    }
+  };
+
+  #onIntake = (count: number): boolean => {
+    const p = this.#reading;
+    const intake = this.#intake!;
+    if (p !== null && count <= p.length) {
+      intake.copy(p, 0, 0, count);
+      this.#finishRead(count);
+      return true;
+    }
+    return this.#enqueue(new Uint8Array(intake.subarray(0, count)));
+  };
+
+  #finishRead(count: number): void {
+    this.#reading = null;
+    this.#bytesRead += count;
+    this.#resolveRead(count);
+  }
+
+  /** Keeps a chunk and serves the pending read from it. Tells whether reading may go on. */
+  #enqueue(chunk: Uint8Array): boolean {
+    if (this.#closed) return false;
+    this.#queue.push(chunk);
+    const p = this.#reading;
+    if (p !== null) {
+      this.#reading = null;
+      this.#resolveRead(this.#takeQueued(p));
+    }
+    this.#flowing = this.#queue.length === 0;
+    return this.#flowing;
+  }
+
+  #onEnd = (): void => {
+    const failure = this.#under?.failure ?? null;
+    if (failure !== null) return this.#onError(failure);
+    this.#ended = true;
+    if (this.#reading === null) return;
+    this.#reading = null;
+    this.#resolveRead(null);
+  };
+
+  #onError = (error: unknown): void => {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#failure = error;
+    this.#rejectPending();
+  };
+
+  #onStreamClose = (): void => {
+    if (!this.#ended) this.#onError(undefined);
+    else if (this.#writing !== null) this.#rejectPending();
+  };
+
+  #rejectPending(): void {
+    if (this.#reading !== null) {
+      this.#reading = null;
+      this.#rejectRead(this.#streamError("body"));
+    }
+    if (this.#writing !== null) {
+      this.#writing = null;
+      this.#rejectWrite(this.#streamError("request"));
+    }
+  }
+
+  #streamError(phase: "request" | "body"): HttpError {
+    if (this.#closed) return closedError(phase);
+    const error = this.#failure;
+    if (error instanceof HttpError) {
+      return error.code === "ERR_CONNECTION_LOST" ? lostError(phase, error.cause) : error;
+    }
+    return this.tls !== null && isTlsError(error)
+      ? tlsError("", nativeText(error), error)
+      : lostError(phase, error ?? undefined);
+  }
+
+  write(p: Uint8Array): Promise<number> {
+    if (this.#writing !== null) return Promise.reject(busyError("request"));
+    if (this.#closed) return Promise.reject(closedError("request"));
+    if (this.#writeEnded) return Promise.reject(endedError());
+    if (this.#failed) return Promise.reject(this.#streamError("request"));
+    if (p.length === 0) return Promise.resolve(0);
+    this.#writing = p;
+    this.#writeOffset = 0;
+    if (this.#writeParts()) return Promise.resolve(p.length);
+    return new Promise<number>(this.#captureWrite);
+  }
+
+  #captureWrite = (
+    resolve: (count: number) => void,
+    reject: (error: unknown) => void,
+  ): void => {
+    this.#resolveWrite = resolve;
+    this.#rejectWrite = reject;
+  };
+
+  /** Hands parts over until one is not accepted at once. Tells whether all of them were. */
+  #writeParts(): boolean {
+    const p = this.#writing!;
+    const stream = this.#stream;
+    while (this.#writeOffset < p.length) {
+      const offset = this.#writeOffset;
+      const isWhole = offset === 0 && p.length <= writePartBytes;
+      const part = isWhole ? p : p.subarray(offset, offset + writePartBytes);
+      this.#handedOver++;
+      stream.write(part, this.#onWritten);
+      // A write that failed at once was not accepted; the callback brings the error.
+      if (stream.errored !== null) return false;
+      this.#writeOffset += part.length;
+      this.#bytesWritten += part.length;
+      if (stream.writableLength > 0 || this.#under?.isFlushed === false) return false;
+    }
+    this.#writing = null;
+    return true;
+  }
+
+  #onWritten = (error?: Error | null): void => {
+    this.#done++;
+    // Callbacks of parts that were accepted at once come late and mean nothing.
+    if (this.#writing === null || this.#done !== this.#handedOver) return;
+    if (error) this.#onError(error);
+    else this.#writeOn();
+  };
+
+  #onFlushed = (): void => {
+    if (this.#writing !== null && this.#done === this.#handedOver) this.#writeOn();
+  };
+
+  #writeOn(): void {
+    if (this.#under?.isFlushed === false) return;
+    const p = this.#writing!;
+    if (this.#writeParts()) this.#resolveWrite(p.length);
+  }
+
+  closeWrite(): Promise<void> {
+    if (this.#closed) return Promise.reject(closedError("request"));
+    if (this.#writing !== null) return Promise.reject(busyError("request"));
+    if (this.#writeEnded) return Promise.resolve();
+    if (this.#failed) return Promise.reject(this.#streamError("request"));
+    this.#writeEnded = true;
+    return new Promise<void>((resolve, reject) => {
+      this.#stream.end((error?: Error | null) => {
+        if (error) reject(this.#streamError("request"));
+        else resolve();
+      });
+    });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#queue = [];
+    this.#rejectPending();
+    try {
+      this.#stream.destroy();
+    } catch {
+      // Nothing is left to close.
+    }
+    this.#onClose?.();
+  }
+
+  ref(): void {
+    this.#keepAlive(true);
+  }
+
+  unref(): void {
+    this.#keepAlive(false);
+  }
+
+  #keepAlive(ref: boolean): void {
+    if (this.#closed) return;
+    if (this.#setRef !== undefined) return this.#setRef(ref);
+    const stream = this.#stream as Duplex & { ref?(): void; unref?(): void };
+    if (ref) stream.ref?.();
+    else stream.unref?.();
+  }
+
+  /**
+   * Gives the stream up for TLS. The object is closed afterwards.
+   *
+   * @returns The stream, and what it was made with and is now the caller's to call.
+   * @throws {HttpError} `ERR_CLOSED`, or `ERR_INVALID_REQUEST`: a read or write is under way.
+   */
+  release(): Pick<NodeConnOptions, "setRef" | "onClose"> & { stream: Duplex } {
+    if (this.#closed) throw closedError("request");
+    if (this.#reading !== null) throw busyError("body");
+    if (this.#writing !== null) throw busyError("request");
+    this.#closed = true;
+    const stream = this.#stream;
+    stream.pause();
+    stream.off("data", this.#onData);
+    stream.off("end", this.#onEnd);
+    stream.off("close", this.#onStreamClose);
+    return { stream, setRef: this.#setRef, onClose: this.#onClose };
+  }
+}

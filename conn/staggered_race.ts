@@ -1,0 +1,76 @@
+/**
+ * The race of RFC 8305, "Happy Eyeballs", between the addresses of one host. No runtime.
+ *
+ * @module
+ */
+
+/** Work that can be given up. */
+export interface Attempt<T> {
+  readonly done: Promise<T>;
+  /** Gives the work up, and lets go of its result if there is one. */
+  cancel(): void;
+}
+
+/**
+ * Starts an attempt for one target after the other, each some time after the one before or as soon
+ * as that has failed. The first that succeeds wins, and the others are cancelled.
+ *
+ * @param targets One or more, best first.
+ * @param delayMs Milliseconds between the starts of two attempts.
+ * @returns One attempt for all of them. When all fail it rejects as the last one does.
+ * @see RFC 8305 section 5
+ */
+export function staggeredRace<Target, T>(
+  targets: readonly Target[],
+  delayMs: number,
+  start: (target: Target) => Attempt<T>,
+): Attempt<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const running = new Set<Attempt<T>>();
+  let started = 0;
+  let over = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function finish(): void {
+    over = true;
+    clearTimeout(timer);
+    for (const attempt of running) attempt.cancel();
+  }
+
+  function startNext(): void {
+    clearTimeout(timer);
+    const attempt = start(targets[started++]);
+    running.add(attempt);
+    if (started < targets.length) timer = setTimeout(startNext, delayMs);
+    attempt.done.then((value) => {
+      if (over) return;
+      running.delete(attempt);
+      finish();
+      resolve(value);
+    }, (error) => {
+      if (over) return;
+      running.delete(attempt);
+      if (started < targets.length) startNext();
+      else if (running.size === 0) reject(error);
+    });
+  }
+
+  startNext();
+  return { done: promise, cancel: finish };
+}
+
+/**
+ * Puts addresses in the order in which they are tried: the families in turns, beginning with that
+ * of the first, otherwise as given. Pure.
+ *
+ * @see RFC 8305 section 4
+ */
+export function alternateFamilies<A extends { family: number }>(addresses: readonly A[]): A[] {
+  const first = addresses.filter(({ family }) => family === addresses[0].family);
+  const other = addresses.filter(({ family }) => family !== addresses[0].family);
+  const ordered: A[] = [];
+  for (let i = 0; i < Math.max(first.length, other.length); i++) {
+    ordered.push(...first.slice(i, i + 1), ...other.slice(i, i + 1));
+  }
+  return ordered;
+}

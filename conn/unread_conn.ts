@@ -1,0 +1,76 @@
+/**
+ * A connection with bytes in front that were read before it was handed over.
+ *
+ * @module
+ */
+import type { Address, Conn, TlsInfo } from "./conn.ts";
+
+/**
+ * The connection as the caller should see it: `unread` first, then what `conn` brings.
+ *
+ * @param unread Bytes that belong to the reader of the new protocol. Kept, not copied.
+ * @returns `conn` itself if nothing is unread.
+ */
+export function withUnread(conn: Conn, unread: Uint8Array): Conn {
+  return unread.length === 0 ? conn : new UnreadConn(conn, unread);
+}
+
+class UnreadConn implements Conn {
+  readonly #conn: Conn;
+  #unread: Uint8Array | null;
+
+  constructor(conn: Conn, unread: Uint8Array) {
+    this.#conn = conn;
+    this.#unread = unread;
+  }
+
+  read(p: Uint8Array): Promise<number | null> {
+    const unread = this.#unread;
+    if (unread === null || p.length === 0) return this.#conn.read(p);
+    const n = Math.min(p.length, unread.length);
+    p.set(unread.subarray(0, n));
+    this.#unread = n === unread.length ? null : unread.subarray(n);
+    return Promise.resolve(n);
+  }
+
+  write(p: Uint8Array): Promise<number> {
+    return this.#conn.write(p);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#conn.closeWrite();
+  }
+
+  close(): void {
+    this.#unread = null;
+    this.#conn.close();
+  }
+
+  ref(): void {
+    this.#conn.ref();
+  }
+
+  unref(): void {
+    this.#conn.unref();
+  }
+
+  get bytesWritten(): number {
+    return this.#conn.bytesWritten;
+  }
+
+  get bytesRead(): number {
+    return this.#conn.bytesRead;
+  }
+
+  get localAddr(): Address {
+    return this.#conn.localAddr;
+  }
+
+  get remoteAddr(): Address {
+    return this.#conn.remoteAddr;
+  }
+
+  get tls(): TlsInfo | null {
+    return this.#conn.tls;
+  }
+}

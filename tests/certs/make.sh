@@ -1,0 +1,54 @@
+#!/bin/sh
+# Makes the certificates of the tests, valid for a hundred years. Run by hand, in this folder, only
+# when one has to change; the results are committed.
+#
+#   ca          the authority that the tests trust
+#   other_ca    an authority that they do not trust
+#   localhost   leaf of ca for localhost, 127.0.0.1 and ::1
+#   other_host  leaf of ca for other.test only
+#   expired     leaf of ca for localhost, valid until 2001
+#   untrusted   leaf of other_ca for localhost
+#   cn_only     leaf of ca with the name in the subject, without alternative names
+#   client      leaf of ca for the authentication of clients
+set -eu
+cd "$(dirname "$0")"
+days=36500
+
+authority() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days "$days" \
+    -subj "/O=Roundtrip tests/CN=$2" -keyout "$1.key" -out "$1.pem" \
+    -addext "basicConstraints=critical,CA:TRUE" -addext "keyUsage=critical,keyCertSign,cRLSign"
+}
+
+# leaf <name> <authority> <subject> <extensions> <options of openssl x509>
+leaf() {
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "$3" \
+    -keyout "$1.key" -out "$1.csr"
+  printf 'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n%b' "$4" > "$1.ext"
+  name=$1 ca=$2
+  shift 4
+  openssl x509 -req -in "$name.csr" -CA "$ca.pem" -CAkey "$ca.key" -CAcreateserial \
+    -extfile "$name.ext" -out "$name.pem" "$@"
+  rm "$name.csr" "$name.ext"
+}
+
+server='extendedKeyUsage=serverAuth\n'
+local_names='subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1\n'
+
+authority ca "Test authority"
+authority other_ca "Other authority"
+leaf localhost ca "/CN=localhost" "$server$local_names" -days "$days"
+leaf other_host ca "/CN=other.test" "${server}subjectAltName=DNS:other.test\n" -days "$days"
+leaf untrusted other_ca "/CN=localhost" "$server$local_names" -days "$days"
+leaf cn_only ca "/CN=localhost" "$server" -days "$days"
+leaf client ca "/CN=client" 'extendedKeyUsage=clientAuth\n' -days "$days"
+
+# openssl x509 cannot set dates before version 3.4, openssl ca can.
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=localhost" \
+  -keyout expired.key -out expired.csr
+: > index.txt
+printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n[e]\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n%b' \
+  "$server$local_names" > expired.cnf
+openssl ca -batch -config expired.cnf -cert ca.pem -keyfile ca.key -in expired.csr -notext \
+  -out expired.pem -startdate 20000101000000Z -enddate 20010101000000Z
+rm -f expired.csr expired.cnf index.txt* ca.srl other_ca.srl [0-9A-F]*.pem
