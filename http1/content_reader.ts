@@ -1,0 +1,197 @@
+/**
+ * Reads the content of one message by its framing, for either role.
+ *
+ * @module
+ */
+import type { BufferedReader } from "../conn/buffered_reader.ts";
+import type { Reader } from "../conn/conn.ts";
+import { HttpError, type HttpErrorCode } from "../conn/http_error.ts";
+import { ChunkedReader } from "./chunked_reader.ts";
+import { type Deviation, FieldLinesReader, type ParserMode } from "./field_lines.ts";
+import type { Framing } from "./framing.ts";
+import type { HttpHeaders } from "./http_headers.ts";
+
+/**
+ * What a {@linkcode ContentReader} needs to know of its message.
+ *
+ * @see RFC 9112 section 6
+ */
+export interface ContentReaderOptions {
+  /** How the body ends. */
+  framing: Framing;
+  /** How much is forgiven. */
+  mode: ParserMode;
+  /** Collects what was forgiven. */
+  deviations: Deviation[];
+  /** Code of the errors about malformed content. */
+  code: Extract<HttpErrorCode, "ERR_MALFORMED_RESPONSE" | "ERR_INVALID_REQUEST">;
+  /** Bytes that the trailer section may take. */
+  maxTrailerBytes: number;
+}
+
+/** Bytes. From this much room on, a read goes past the buffer into the caller's array. */
+const DIRECT_READ_BYTES = 4 * 1024;
+
+/**
+ * The content of one message: its octets after the transfer coding.
+ *
+ * Owns: what the framing has left. Bytes that follow the message stay in the input.
+ *
+ * @see RFC 9112 section 6
+ */
+export class ContentReader implements Reader {
+  /** The trailer section; null before the end and where there is none. */
+  trailers: HttpHeaders | null = null;
+  readonly #input: BufferedReader;
+  readonly #source: Reader;
+  readonly #options: ContentReaderOptions;
+  readonly #chunked: ChunkedReader | null = null;
+  #left: number;
+  #complete = false;
+
+  /**
+   * Makes the content of one message.
+   *
+   * @param input What has been buffered of the message, and what comes behind it.
+   * @param source What `input` reads from; large reads bypass the buffer.
+   */
+  constructor(input: BufferedReader, source: Reader, options: ContentReaderOptions) {
+    this.#input = input;
+    this.#source = source;
+    this.#options = options;
+    const { framing } = options;
+    this.#left = framing.kind === "length" ? framing.bytes : 0;
+    if (framing.kind === "chunked") {
+      this.#chunked = new ChunkedReader(options.mode, options.deviations, options.code);
+    }
+    this.#complete = framing.kind === "none";
+  }
+
+  /** Whether the content, and its trailer section, have been read to their end. */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  /** Octets of content still to come, or null where only the end tells. */
+  get leftBytes(): number | null {
+    if (this.#complete) return 0;
+    return this.#options.framing.kind === "length" ? this.#left : null;
+  }
+
+  /**
+   * Moves buffered content into `p` without waiting.
+   *
+   * @returns How much was moved. 0: more bytes are needed, or {@linkcode complete}.
+   * @throws {HttpError} As {@linkcode read}.
+   */
+  take(p: Uint8Array): number {
+    if (this.#complete) return 0;
+    const input = this.#input;
+    if (this.#chunked !== null) {
+      return this.#decode(this.#chunked, p);
+    }
+    if (this.#options.framing.kind === "closeDelimited") return input.take(p);
+    const room = this.#left < p.length ? p.subarray(0, this.#left) : p;
+    const n = input.take(room);
+    this.#left -= n;
+    if (this.#left === 0) this.#complete = true;
+    return n;
+  }
+
+  /**
+   * Reads at least one octet of content.
+   *
+   * Cancel: close the connection; there is no other way.
+   *
+   * @returns 1..`p.length`, or null at the end of the content.
+   * @throws {HttpError} `ERR_INCOMPLETE_BODY`: the stream ended too early.
+   * `ERR_MALFORMED_RESPONSE` (or the code of the options): not the chunked coding.
+   * `ERR_HEADERS_TOO_LARGE`: the trailer section. And what the source throws.
+   */
+  async read(p: Uint8Array): Promise<number | null> {
+    if (p.length === 0) return 0;
+    for (;;) {
+      const n = this.take(p);
+      if (n > 0) return n;
+      if (this.#complete) return null;
+      const direct = await this.#more(p);
+      if (direct === null) {
+        if (this.#options.framing.kind !== "closeDelimited") throw this.#incomplete();
+        this.#complete = true;
+        return null;
+      }
+      if (direct > 0) return direct;
+    }
+  }
+
+  /** Waits for bytes: octets of content straight into `p`, or (0) bytes in the buffer; or the end. */
+  async #more(p: Uint8Array): Promise<number | null> {
+    const input = this.#input;
+    const large = p.length >= DIRECT_READ_BYTES;
+    if (this.#chunked !== null) {
+      if (!large || input.buffered > 0) return await input.fill() === null ? null : 0;
+      const n = await this.#source.read(p);
+      if (n === null) return null;
+      this.#chunked.decode(p, 0, n, p, 0);
+      const { consumed, produced } = this.#chunked;
+      if (consumed < n) input.put(p.subarray(consumed, n));
+      if (this.#chunked.state === "trailer") this.#trailer(this.#chunked);
+      return produced;
+    }
+    if (!large) return await input.fill() === null ? null : 0;
+    if (this.#options.framing.kind === "closeDelimited") return this.#source.read(p);
+    const n = await this.#source.read(this.#left < p.length ? p.subarray(0, this.#left) : p);
+    if (n !== null) {
+      this.#left -= n;
+      if (this.#left === 0) this.#complete = true;
+    }
+    return n;
+  }
+
+  #decode(chunked: ChunkedReader, p: Uint8Array): number {
+    const input = this.#input;
+    let produced = 0;
+    if (chunked.state !== "trailer" && input.start < input.end) {
+      chunked.decode(input.bytes, input.start, input.end, p, 0);
+      input.consume(chunked.consumed);
+      produced = chunked.produced;
+    }
+    if (chunked.state === "trailer") this.#trailer(chunked);
+    return produced;
+  }
+
+  #lines: FieldLinesReader | null = null;
+
+  #trailer(chunked: ChunkedReader): void {
+    const input = this.#input;
+    if (input.buffered === 0) return;
+    const { mode, code, deviations, maxTrailerBytes } = this.#options;
+    const lines = this.#lines ??= new FieldLinesReader({
+      mode,
+      code,
+      phase: code === "ERR_INVALID_REQUEST" ? "request" : "body",
+      hasStartLine: false,
+    });
+    const length = lines.advance(input.bytes, input.start, input.end, deviations);
+    // The empty line alone is no trailer field; the head may have used up all that was allowed.
+    if ((length === -1 ? input.buffered : length) > Math.max(maxTrailerBytes, 2)) {
+      throw new HttpError("ERR_HEADERS_TOO_LARGE", "The trailer section is too large", {
+        phase: "body",
+      });
+    }
+    if (length === -1) return;
+    // Without fields there is nothing to keep, which is the common case.
+    if (length > 2) this.trailers = lines.take(input.bytes, input.start, length).headers;
+    input.consume(length);
+    chunked.trailerEnded();
+    this.#complete = true;
+  }
+
+  #incomplete(): HttpError {
+    const { framing } = this.#options;
+    const missing = framing.kind === "length" ? `, ${this.#left} bytes short` : " inside a chunk";
+    return new HttpError("ERR_INCOMPLETE_BODY", `The body ended too early${missing}`, {
+      phase: "body",
+    });
+  }
+}
