@@ -1,0 +1,54 @@
+/**
+ * Roundtrip: an HTTP client transport over raw TCP for Deno, Bun and Node.
+ *
+ * @example
+ * ```ts
+ * import { get } from "@roundtrip/http";
+ *
+ * try {
+ *   const response = await get("http://127.0.0.1:1/");
+ *   console.log(response.status, response.timings.waitMs, await response.text());
+ * } catch (error) {
+ *   console.log((error as Error).message);
+ * }
+ * ```
+ *
+ * @module
+ */
+export { Client, type ClientOptions } from "./client/client.ts";
+export { defaultClient, defaultTransport, get } from "./client/default_client.ts";
+export type {
+  Address,
+  Closer,
+  Conn,
+  Dialer,
+  DialOptions,
+  Reader,
+  TcpAddress,
+  TlsInfo,
+  TlsOptions,
+  UnixAddress,
+  Writer,
+} from "./conn/conn.ts";
+export { systemDialer } from "./conn/dial.ts";
+export {
+  type Attempt,
+  HttpError,
+  type HttpErrorCode,
+  type HttpErrorOptions,
+  type HttpErrorPhase,
+} from "./conn/http_error.ts";
+export { unixDialer } from "./conn/unix_dialer.ts";
+export type { ParserMode } from "./http1/field_lines.ts";
+export { HttpHeaders, type HttpHeadersInit } from "./http1/http_headers.ts";
+export type { TransportStats } from "./transport/connections.ts";
+export {
+  HttpRequest,
+  type HttpRequestInit,
+  type TrailersSource,
+} from "./transport/http_request.ts";
+export type { HttpResponse, ResponseConnection, Timings } from "./transport/http_response.ts";
+export type { BodySource } from "./transport/request_body.ts";
+export type { ResponseBody } from "./transport/response_body.ts";
+export type { ClientTrace } from "./transport/trace.ts";
+export { type RoundTripper, Transport, type TransportOptions } from "./transport/transport.ts";

@@ -1,0 +1,93 @@
+/**
+ * T1: a response that nobody asked for never answers the next request, wherever it waits: behind the first answer,
+ * in the idle connection, or in the kernel while the client's event loop is blocked.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { HttpRequest, Transport } from "../mod.ts";
+import { root, runtimePath } from "../scripts/run_program.ts";
+import { test } from "./harness.ts";
+import { testAuthority } from "./raw_server.ts";
+import { until } from "./waiting.ts";
+
+const fixture = fileURLToPath(new URL("./fixtures/planting_server.ts", import.meta.url));
+
+/** Runs a test against a planting server in another process. */
+async function withPlantingServer(
+  kind: "plain" | "tls",
+  run: (get: (path: string) => Promise<string>, transport: Transport) => Promise<void>,
+): Promise<void> {
+  const child = spawn(runtimePath("node"), [fixture, kind], {
+    cwd: root,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit");
+  const transport = new Transport({ tls: { caCerts: [testAuthority] } });
+  try {
+    const [line] = await once(child.stdout, "data") as [Uint8Array];
+    const port = Number(new TextDecoder().decode(line));
+    const origin = `${kind === "tls" ? "https://localhost" : "http://127.0.0.1"}:${port}`;
+    await run(async (path) => {
+      const response = await transport.roundTrip(new HttpRequest(origin + path));
+      return await response.text();
+    }, transport);
+  } finally {
+    transport.destroy();
+    child.stdin.end();
+    await exited;
+  }
+}
+
+function blockEventLoop(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
+for (const kind of ["plain", "tls"] as const) {
+  test(`T1 ${kind}: planted in the packet of the first answer, 100 of 100`, async () => {
+    await withPlantingServer(kind, async (get, transport) => {
+      for (let n = 0; n < 100; n++) {
+        const first = n % 2 === 0 ? await get("/same") : (await get("/same-large")).slice(0, 1);
+        assert.equal(first, n % 2 === 0 ? "good /same" : "x");
+        assert.equal(await get(`/next/${n}`), `good /next/${n}`);
+      }
+      assert.equal(transport.stats().active, 0);
+    });
+  });
+
+  test(`T1 ${kind}: planted while the connection is idle, 100 of 100`, async () => {
+    await withPlantingServer(kind, async (get, transport) => {
+      for (let n = 0; n < 10; n++) {
+        const paths = Array.from({ length: 10 }, () => "/later");
+        assert.deepEqual(await Promise.all(paths.map(get)), paths.map(() => "good /later"));
+        // Each was given back, and removed when something came.
+        await until("no connection is left", () => transport.stats().total === 0);
+        assert.equal(await get(`/next/${n}`), `good /next/${n}`);
+        transport.closeIdleConnections();
+      }
+    });
+  });
+
+  test(`T1 ${kind}: planted while the event loop is blocked, 100 of 100`, async () => {
+    await withPlantingServer(kind, async (get) => {
+      for (let n = 0; n < 40; n++) {
+        assert.equal(await get("/later"), "good /later");
+        blockEventLoop(80);
+        assert.equal(await get(`/next/${n}`), `good /next/${n}`);
+      }
+      for (let n = 0; n < 6; n++) {
+        const all = Array.from({ length: 10 }, (_, i) => `/next/${n}/${i}`);
+        assert.deepEqual(
+          await Promise.all(all.map(() => get("/later"))),
+          all.map(() => "good /later"),
+        );
+        blockEventLoop(80);
+        assert.deepEqual(await Promise.all(all.map(get)), all.map((path) => `good ${path}`));
+      }
+    });
+  });
+}

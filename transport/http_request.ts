@@ -1,0 +1,279 @@
+/**
+ * A request as the caller states it. Immutable, so that it can be sent again.
+ *
+ * @module
+ */
+import { HttpError, printable } from "../conn/http_error.ts";
+import { checkMethod } from "../http1/head_writer.ts";
+import { checkedField, HttpHeaders, type HttpHeadersInit } from "../http1/http_headers.ts";
+import type { BodySource } from "./request_body.ts";
+import type { ClientTrace } from "./trace.ts";
+
+/** Trailer fields, or how to get them once the body has been sent. */
+export type TrailersSource =
+  | [string, string][]
+  | (() => [string, string][] | Promise<[string, string][]>);
+
+/** What a request can say besides its URL. */
+export interface HttpRequestInit {
+  /** A token; case is kept. @default {"GET"} */
+  method?: string;
+  /** Sent in this order and case. */
+  headers?: HttpHeadersInit;
+  /** What is sent as the body; null if there is none. */
+  body?: BodySource | null;
+  /** Length in bytes of a stream whose length the caller knows; else it is sent chunked. */
+  contentLength?: number;
+  /** Sent behind the body, which is then chunked. */
+  trailers?: TrailersSource;
+  /** The `Host` field, where it differs from the URL; to CONNECT, the target. */
+  host?: string;
+  /** Close the connection after this exchange. @default {false} */
+  close?: boolean;
+  /**
+   * Whether to take content codings off. Default: only when Roundtrip itself asked for them.
+   * False: ask for none, and keep the bytes. True: also when `Accept-Encoding` is the caller's.
+   */
+  decompress?: boolean;
+  /** Aborting rejects with `signal.reason`, in any phase. */
+  signal?: AbortSignal;
+  /** Milliseconds for everything, the body included. 0 is off. @default {0} */
+  timeoutMs?: number;
+  /** Called for this request, after the transport's own. */
+  trace?: ClientTrace;
+  /** The request whose answer led here. */
+  redirectedFrom?: HttpRequest;
+}
+
+/** The names of {@linkcode HttpRequestInit}; others are refused, not ignored. */
+const INIT_NAMES: ReadonlySet<string> = new Set<keyof HttpRequestInit>([
+  "method",
+  "headers",
+  "body",
+  "contentLength",
+  "trailers",
+  "host",
+  "close",
+  "decompress",
+  "signal",
+  "timeoutMs",
+  "trace",
+  "redirectedFrom",
+]);
+
+// reg-name, IPv4 or a bracketed IPv6 address, and a port.
+const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]+)(?::[0-9]{1,5})?$/;
+
+/**
+ * A request. Everything that can be wrong with it is found when it is made or, at the latest,
+ * before a byte of it is sent.
+ *
+ * @example
+ * ```ts
+ * import { HttpRequest } from "@roundtrip/http";
+ *
+ * const request = new HttpRequest("http://example.com/a?b#c", { headers: { "X-Name": "value" } });
+ * if (request.requestTarget !== "/a?b") throw new Error("the fragment is not sent");
+ * ```
+ */
+export class HttpRequest {
+  /** A token, in the caller's case. */
+  readonly method: string;
+  /** The caller's header fields; they cannot be changed any more. */
+  readonly headers: HttpHeaders;
+  /** What is sent as the body; null if there is none. */
+  readonly body: BodySource | null;
+  /** The length that the caller declared, in bytes, or null. */
+  readonly contentLength: number | null;
+  /** Trailer fields, or how to get them; null if there are none. */
+  readonly trailers: TrailersSource | null;
+  /** The `Host` field, where it differs from the URL; else null. */
+  readonly host: string | null;
+  /** Whether the connection is closed after the exchange. */
+  readonly close: boolean;
+  /** Whether content codings are taken off; null: as the transport decides. */
+  readonly decompress: boolean | null;
+  /** Ends the exchange, in any phase. */
+  readonly signal: AbortSignal | null;
+  /** Milliseconds for everything, the body included; 0 is off. */
+  readonly timeoutMs: number;
+  /** Hooks for this request. */
+  readonly trace: ClientTrace | null;
+  /** The request whose answer led here, or null. */
+  readonly redirectedFrom: HttpRequest | null;
+
+  /** The URL in its canonical form, without credentials. */
+  readonly href: string;
+  /** For example `"https:"`. */
+  readonly scheme: string;
+  /** Canonical host: the same text for the resolver, SNI and the pool. IPv6 without brackets. */
+  readonly hostname: string;
+  /** Integer 1..65535. */
+  readonly port: number;
+  /** Host and, unless it is the scheme's own, port. */
+  readonly authority: string;
+  /** Path and query. */
+  readonly requestTarget: string;
+
+  /**
+   * Makes a request.
+   *
+   * @param url Absolute. Its fragment is not sent.
+   * @throws {HttpError} `ERR_INVALID_REQUEST`: what may not be sent, or an unknown option.
+   */
+  constructor(url: string | URL, init: HttpRequestInit = {}) {
+    for (const name in init) {
+      if (!INIT_NAMES.has(name)) throw invalid(`Unknown request option "${printable(name)}"`);
+    }
+    const target = parseUrl(url);
+    this.href = target.href;
+    this.scheme = target.protocol;
+    this.hostname = target.hostname.startsWith("[")
+      ? target.hostname.slice(1, -1)
+      : target.hostname;
+    this.port = target.port !== "" ? Number(target.port) : target.protocol === "https:" ? 443 : 80;
+    this.authority = target.host;
+    // An empty query is a query too, which only the whole URL tells.
+    const emptyQuery = target.search === "" && target.href.endsWith("?") ? "?" : "";
+    this.requestTarget = target.pathname + target.search + emptyQuery;
+    this.method = init.method === undefined ? "GET" : `${init.method}`;
+    checkMethod(this.method);
+    this.headers = init.headers === undefined ? NO_HEADERS : new HttpHeaders(init.headers).freeze();
+    this.body = init.body ?? null;
+    this.contentLength = init.contentLength ?? null;
+    if (this.contentLength !== null && !isCount(this.contentLength)) {
+      throw invalid(`contentLength is not a length: ${this.contentLength}`);
+    }
+    this.trailers = checkedTrailers(init.trailers ?? null);
+    this.host = init.host === undefined ? null : `${init.host}`;
+    if (this.host !== null) checkAuthority(this.host);
+    this.close = flag("close", init.close) ?? false;
+    this.decompress = flag("decompress", init.decompress);
+    this.signal = init.signal ?? null;
+    if (this.signal !== null && typeof this.signal.addEventListener !== "function") {
+      throw invalid("signal is not an AbortSignal");
+    }
+    this.timeoutMs = init.timeoutMs ?? 0;
+    if (typeof this.timeoutMs !== "number" || !(this.timeoutMs >= 0)) {
+      throw invalid(`timeoutMs is not a number of milliseconds: ${this.timeoutMs}`);
+    }
+    this.trace = init.trace ?? null;
+    this.redirectedFrom = init.redirectedFrom ?? null;
+    if (this.body !== null && (this.method === "TRACE" || this.method === "CONNECT")) {
+      throw invalid(`A ${this.method} request has no body`);
+    }
+    if (this.body === null && this.contentLength) {
+      throw invalid("contentLength is the length of a body, and there is none");
+    }
+    if (this.body === null && this.trailers !== null) {
+      throw invalid("Trailers need a body to stand behind");
+    }
+  }
+
+  /** The URL; a new object each time, so that changing it changes no request. */
+  get url(): URL {
+    return new URL(this.href);
+  }
+}
+
+/**
+ * A trailer field that may be sent.
+ *
+ * @throws {HttpError} `ERR_INVALID_REQUEST`: also for fields that decide how a message is read, and
+ * so must stand in its head.
+ * @see RFC 9110 section 6.5.1
+ */
+export function checkedTrailer(name: string, value: string): [string, string] {
+  const field = checkedField(name, value);
+  if (NOT_IN_TRAILERS.has(field[0].toLowerCase())) {
+    throw invalid(`Cannot send ${field[0]} as a trailer field`);
+  }
+  return field;
+}
+
+/**
+ * Refuses what is no host with an optional port.
+ *
+ * @throws {HttpError} `ERR_INVALID_REQUEST`.
+ */
+export function checkAuthority(authority: string): void {
+  if (!AUTHORITY.test(authority)) throw invalid(`Cannot use host "${printable(authority)}"`);
+}
+
+/** Shared by all requests without headers: nobody can change it. */
+const NO_HEADERS: HttpHeaders = new HttpHeaders().freeze();
+
+const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
+  "transfer-encoding",
+  "content-length",
+  "host",
+  "connection",
+  "keep-alive",
+  "te",
+  "trailer",
+  "upgrade",
+  "expect",
+  "range",
+  "content-encoding",
+  "content-type",
+  "content-range",
+  "cache-control",
+  "max-forwards",
+  "authorization",
+  "proxy-authorization",
+  "proxy-authenticate",
+  "www-authenticate",
+  "set-cookie",
+  "cookie",
+]);
+
+// The URL parser drops tabs and line ends without a word; nothing that holds them is meant.
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\x00-\x1f\x7f]/;
+
+/**
+ * A URL that can be requested.
+ *
+ * @param base What a relative one is relative to.
+ * @throws {HttpError} `ERR_INVALID_REQUEST`: not a URL, or one with credentials or port 0.
+ */
+export function parseUrl(input: string | URL, base?: string): URL {
+  const text = input instanceof URL ? input.href : `${input}`;
+  if (CONTROL.test(text)) throw invalid("Cannot use this URL: a control character in it");
+  let url: URL;
+  try {
+    url = new URL(text, base);
+  } catch (cause) {
+    // The text may hold a password: only the scheme is shown.
+    const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(text)?.[0] ?? "";
+    throw invalid(`Cannot use this URL: not an absolute URL (${scheme || "no scheme"})`, cause);
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw invalid("Cannot use a URL with credentials: send an Authorization header");
+  }
+  if (url.port === "0") throw invalid("Cannot use port 0");
+  if (url.hash !== "") url.hash = "";
+  return url;
+}
+
+function flag(name: string, value: boolean | undefined): boolean | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== "boolean") throw invalid(`${name} is neither true nor false`);
+  return value;
+}
+
+function checkedTrailers(trailers: TrailersSource | null): TrailersSource | null {
+  if (trailers === null || typeof trailers === "function") return trailers;
+  if (!Array.isArray(trailers) || trailers.some((pair) => pair?.length !== 2)) {
+    throw invalid("Trailers are pairs of name and value, or a function");
+  }
+  return trailers.map(([name, value]) => checkedTrailer(name, value));
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function invalid(message: string, cause?: unknown): HttpError {
+  return new HttpError("ERR_INVALID_REQUEST", message, { phase: "request", cause });
+}

@@ -1,0 +1,237 @@
+/**
+ * The body of a response as the caller reads it.
+ *
+ * @module
+ */
+import type { Reader } from "../conn/conn.ts";
+import { HttpError } from "../conn/http_error.ts";
+import { ContentDecoder, decodableCoding } from "../http1/content_coding.ts";
+import type { IncomingContent } from "../http1/incoming_content.ts";
+
+/** A body: bytes that are pulled, once. */
+export interface ResponseBody extends AsyncIterable<Uint8Array> {
+  /**
+   * Reads at least one byte into `p`; the shape of `Reader` in `@std/io`.
+   *
+   * Cancel: `close()`, or the request's signal. A connection whose body was not read to its end is
+   * drained or closed.
+   *
+   * @returns 1..`p.length`, or null at the end of the body.
+   * @throws {HttpError} `ERR_INCOMPLETE_BODY`, `ERR_MALFORMED_RESPONSE`, `ERR_CONNECTION_LOST`,
+   * `ERR_DECODE`, `ERR_TIMEOUT`; `ERR_BODY_CLOSED` after `close()`. Or the signal's reason.
+   */
+  read(p: Uint8Array): Promise<number | null>;
+  /**
+   * Gives the rest up. At most 256 KiB are read and dropped, for at most 50 ms, so that the
+   * connection can be reused; else it is closed. Idempotent; never rejects.
+   */
+  close(): Promise<void>;
+  /** The same bytes as a byte stream; made when first asked for. */
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/** What the body tells and asks of its exchange. */
+export interface BodyExchange {
+  /** Called once, when the body has ended, failed or been closed. */
+  bodyDone(wireBytes: number, error: unknown): void;
+  /** Why the exchange was ended before its body, null if it was not. */
+  readonly failure: { error: unknown } | null;
+  /** Makes an error of the wire one of this exchange. */
+  bodyError(error: unknown): unknown;
+  /** Runs `abandon` within the time that draining may take. */
+  drain(abandon: () => Promise<void>): Promise<void>;
+}
+
+/** Bytes. Pieces that `stream` and iteration give. */
+const PIECE_BYTES = 64 * 1024;
+
+/** Bytes. Most that is set aside on the word of a `Content-Length`. */
+const TRUSTED_BYTES = 1024 * 1024;
+
+const NO_DECODERS: readonly ContentDecoder[] = [];
+
+/** The body of one response. Owns: the content until it has ended. */
+export class IncomingBody implements ResponseBody {
+  readonly #content: IncomingContent;
+  readonly #exchange: BodyExchange;
+  readonly #decoders: readonly ContentDecoder[];
+  readonly #source: Reader | null;
+  #wholeAt = 0;
+  #wireBytes = 0;
+  #reading = false;
+  #done = false;
+  #consumed = false;
+  #failure: { error: unknown } | null = null;
+  #stream: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
+
+  /**
+   * @param codings Content codings to take off, as they were applied.
+   */
+  constructor(content: IncomingContent, codings: readonly string[], exchange: BodyExchange) {
+    this.#content = content;
+    this.#exchange = exchange;
+    this.#decoders = codings.length === 0 ? NO_DECODERS : this.#decode(codings);
+    this.#source = this.#decoders.length === 0 ? null : this.#decoders[0];
+    // The exchange has already been told of a body that came whole.
+    this.#done = content.whole !== null && codings.length === 0;
+  }
+
+  /** Decoders one behind the other; the first gives the content itself. */
+  #decode(codings: readonly string[]): ContentDecoder[] {
+    let source: Reader = { read: (p) => this.#readWire(p) };
+    const decoders: ContentDecoder[] = [];
+    for (let i = codings.length - 1; i >= 0; i--) {
+      const decoder = new ContentDecoder(source, decodableCoding(codings[i])!);
+      decoders.unshift(decoder);
+      source = decoder;
+    }
+    return decoders;
+  }
+
+  async read(p: Uint8Array): Promise<number | null> {
+    if (this.#reading) {
+      throw new HttpError("ERR_INVALID_REQUEST", "Cannot read: a read is already under way", {
+        phase: "body",
+      });
+    }
+    this.#checkFailure();
+    this.#reading = true;
+    try {
+      const n = await (this.#source === null ? this.#readWire(p) : this.#source.read(p));
+      // Closed meanwhile: this end is not the body's.
+      this.#checkFailure();
+      const ended = n === null || (this.#decoders.length === 0 && this.#content.complete);
+      if (ended) this.#finish(undefined);
+      return n;
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#done) return;
+    this.#failure = { error: closedError() };
+    this.#finish(this.#failure.error);
+    if (!this.#content.complete) {
+      await this.#exchange.drain(() => this.#content.abandon());
+    }
+  }
+
+  get stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    if (this.#stream !== null) return this.#stream;
+    this.#use();
+    return this.#stream = new ReadableStream({
+      type: "bytes",
+      autoAllocateChunkSize: PIECE_BYTES,
+      pull: async (controller: ReadableByteStreamController) => {
+        const request = controller.byobRequest!;
+        const view = request.view!;
+        const n = await this.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+        if (n === null) {
+          controller.close();
+          request.respond(0);
+        } else {
+          request.respond(n);
+        }
+      },
+      cancel: () => this.close(),
+    }, { highWaterMark: 0 }) as ReadableStream<Uint8Array<ArrayBuffer>>;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array<ArrayBuffer>> {
+    this.#use();
+    try {
+      for (;;) {
+        const piece = new Uint8Array(PIECE_BYTES);
+        const n = await this.read(piece);
+        if (n === null) return;
+        yield piece.subarray(0, n);
+      }
+    } finally {
+      await this.close();
+    }
+  }
+
+  /**
+   * All that is left of the body, in an array of its own.
+   *
+   * @param lengthBytes What the head declared, or null.
+   * @throws {HttpError} As `read`; `ERR_BODY_CLOSED`: it was asked for before.
+   */
+  async bytes(lengthBytes: number | null): Promise<Uint8Array<ArrayBuffer>> {
+    this.#use();
+    const { whole } = this.#content;
+    if (whole !== null && this.#decoders.length === 0 && this.#wholeAt === 0) {
+      this.#wholeAt = whole.length;
+      return whole;
+    }
+    let room = new Uint8Array(Math.min(lengthBytes ?? PIECE_BYTES, TRUSTED_BYTES));
+    let length = 0;
+    for (;;) {
+      if (length === room.length) {
+        if (length === lengthBytes) {
+          const probe = await this.read(new Uint8Array(1));
+          if (probe === null) return room;
+        }
+        const larger = new Uint8Array(Math.max(2 * length, PIECE_BYTES));
+        larger.set(room);
+        room = larger;
+      }
+      const n = await this.read(length === 0 ? room : room.subarray(length));
+      if (n === null) return length === room.length ? room : room.slice(0, length);
+      length += n;
+    }
+  }
+
+  async #readWire(p: Uint8Array): Promise<number | null> {
+    const { whole } = this.#content;
+    if (whole === null) {
+      const n = await this.#content.read(p);
+      this.#wireBytes += n ?? 0;
+      return n;
+    }
+    if (this.#wholeAt === whole.length) return null;
+    const n = Math.min(p.length, whole.length - this.#wholeAt);
+    p.set(whole.subarray(this.#wholeAt, this.#wholeAt + n));
+    this.#wholeAt += n;
+    return n;
+  }
+
+  #checkFailure(): void {
+    if (this.#failure === null && !this.#done && this.#exchange.failure !== null) {
+      this.#failure = this.#exchange.failure;
+      this.#finish(this.#failure.error);
+    }
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  #use(): void {
+    if (this.#consumed) {
+      throw new HttpError("ERR_BODY_CLOSED", "The body was asked for before", { phase: "body" });
+    }
+    this.#consumed = true;
+  }
+
+  #fail(error: unknown): unknown {
+    if (this.#failure === null) {
+      this.#failure = { error: this.#exchange.bodyError(error) };
+      this.#finish(this.#failure.error);
+      // Content that cannot be decoded: the connection must not stay leased.
+      if (!this.#content.complete) this.#exchange.drain(() => this.#content.abandon());
+    }
+    return this.#failure.error;
+  }
+
+  #finish(error: unknown): void {
+    if (this.#done) return;
+    this.#done = true;
+    for (const decoder of this.#decoders) decoder.close();
+    this.#exchange.bodyDone(this.#content.whole?.length ?? this.#wireBytes, error);
+  }
+}
+
+function closedError(): HttpError {
+  return new HttpError("ERR_BODY_CLOSED", "The body was closed before its end", { phase: "body" });
+}

@@ -1,0 +1,42 @@
+/**
+ * What happens to a request, as it happens.
+ *
+ * @module
+ */
+import type { Address, TlsInfo } from "../conn/conn.ts";
+import type { HttpError } from "../conn/http_error.ts";
+import type { HttpHeaders } from "../http1/http_headers.ts";
+
+/** Hooks, each optional, synchronous; they must not throw. Without one, nothing is done for it. */
+export interface ClientTrace {
+  /** A connection is wanted. */
+  getConn?(event: { key: string }): void;
+  /** A connection was got. */
+  gotConn?(event: { id: number; reused: boolean; wasIdle: boolean; idleMs: number }): void;
+  /** The connection was given back, or (`error`) why it was not kept. */
+  putIdleConn?(event: { id: number; error?: HttpError }): void;
+  /** A connection begins to be made. */
+  connectStart?(event: { address: Address }): void;
+  /** The connection is open, or could not be made. */
+  connectDone?(event: { address: Address; error?: unknown }): void;
+  /** The TLS handshake begins. */
+  tlsHandshakeStart?(): void;
+  /** The TLS handshake has ended. */
+  tlsHandshakeDone?(event: { tls?: TlsInfo; error?: unknown }): void;
+  /** The head was accepted by the runtime. */
+  wroteHeaders?(): void;
+  /** The body is held back until the server asks for it. */
+  wait100Continue?(): void;
+  /** The server asks for the body. */
+  got100Continue?(): void;
+  /** Any informational response, 100 included. Throwing ends the exchange with that error. */
+  got1xxResponse?(status: number, headers: HttpHeaders): void;
+  /** Sending has ended: all of it, or with an error. */
+  wroteRequest?(event: { error?: unknown }): void;
+  /** The first byte of a response came. */
+  gotFirstResponseByte?(): void;
+  /** The request is sent again, for the `attempt`-th time, because of `error`. */
+  retry?(event: { attempt: number; error: HttpError }): void;
+  /** The body was read to its end, closed, or failed; `bytes` as they came over the wire. */
+  bodyDone?(event: { bytes: number; error?: unknown }): void;
+}

@@ -1,0 +1,260 @@
+/**
+ * The transport: options, other protocols, and the connections behind them.
+ *
+ * @module
+ */
+import type { Dialer, TlsOptions } from "../conn/conn.ts";
+import { systemDialer } from "../conn/dial.ts";
+import { HttpError, printable } from "../conn/http_error.ts";
+import type { ParserMode } from "../http1/field_lines.ts";
+import { Connections, type TransportStats } from "./connections.ts";
+import type { HttpRequest } from "./http_request.ts";
+import type { HttpResponse } from "./http_response.ts";
+import type { ClientTrace } from "./trace.ts";
+
+/** Takes a request and returns its response. */
+export interface RoundTripper {
+  /**
+   * Sends one request, without following redirects and without cookies.
+   *
+   * Cancel: the request's signal, in any phase.
+   *
+   * @throws {HttpError} See {@linkcode Transport.roundTrip}. Or the signal's reason.
+   */
+  roundTrip(request: HttpRequest): Promise<HttpResponse>;
+}
+
+/** Options of a {@linkcode Transport}. In milliseconds, bytes and counts; 0 is off or unlimited. */
+export interface TransportOptions {
+  /**
+   * How connections are made.
+   *
+   * @default {systemDialer()}
+   */
+  dialer?: Dialer;
+  /** For `https:` URLs. */
+  tls?: TlsOptions;
+  /** IP address to dial from, where the runtime can. */
+  localAddress?: string;
+  /** One request per connection. @default {false} */
+  disableKeepAlives?: boolean;
+  /** Never ask for gzip on the caller's behalf. @default {false} */
+  disableCompression?: boolean;
+  /** Idle connections kept in all. @default {100} */
+  maxIdleConns?: number;
+  /** Idle connections kept for one host. Default: `maxIdleConns`. */
+  maxIdleConnsPerHost?: number;
+  /**
+   * How long connecting may take.
+   *
+   * @default {30000}
+   */
+  dialTimeoutMs?: number;
+  /**
+   * How long the TLS handshake may take.
+   *
+   * @default {10000}
+   */
+  tlsHandshakeTimeoutMs?: number;
+  /** How long a body waits for `100 Continue`; 0: as long as it takes. @default {1000} */
+  expectContinueTimeoutMs?: number;
+  /** The heads and the trailer section of one response together. @default {1048576} */
+  maxResponseHeaderBytes?: number;
+  /**
+   * Buffer of each connection for what it reads.
+   *
+   * @default {16384}
+   */
+  readBufferBytes?: number;
+  /**
+   * Buffer of each connection for what it writes.
+   *
+   * @default {4096}
+   */
+  writeBufferBytes?: number;
+  /**
+   * How much is forgiven to servers.
+   *
+   * @default {"strict"}
+   */
+  parser?: ParserMode;
+  /** For every request; a request's own trace is called too. */
+  trace?: ClientTrace;
+}
+
+/**
+ * A pool of persistent connections.
+ *
+ * @example
+ * ```ts
+ * import { HttpRequest, Transport } from "@roundtrip/http";
+ *
+ * await using transport = new Transport({ maxIdleConns: 10 });
+ * try {
+ *   const response = await transport.roundTrip(new HttpRequest("http://127.0.0.1:1/"));
+ *   console.log(response.status, await response.text());
+ * } catch (error) {
+ *   console.log((error as Error).message);
+ * }
+ * ```
+ */
+export class Transport implements RoundTripper, AsyncDisposable {
+  readonly #connections: Connections;
+  readonly #protocols: Map<string, RoundTripper> = new Map();
+
+  /**
+   * Makes a transport; it opens nothing until it is used.
+   *
+   * @throws {HttpError} `ERR_INVALID_REQUEST`: an unknown option, or a number that is none.
+   */
+  constructor(options: TransportOptions = {}) {
+    checkOptions(options);
+    const maxIdle = options.maxIdleConns ?? 100;
+    this.#connections = new Connections({
+      dialer: options.dialer ?? systemDialer(),
+      tls: options.tls ?? {},
+      localAddress: options.localAddress,
+      compression: !(options.disableCompression ?? false),
+      closeAfterUse: options.disableKeepAlives ?? false,
+      maxIdle,
+      maxIdlePerKey: options.maxIdleConnsPerHost ?? maxIdle,
+      dialTimeoutMs: options.dialTimeoutMs ?? 30_000,
+      tlsHandshakeTimeoutMs: options.tlsHandshakeTimeoutMs ?? 10_000,
+      expectContinueTimeoutMs: options.expectContinueTimeoutMs ?? 1_000,
+      trace: options.trace ?? null,
+      protocol: {
+        mode: options.parser ?? "strict",
+        maxResponseHeaderBytes: (options.maxResponseHeaderBytes ?? 1024 * 1024) || Infinity,
+        readBufferBytes: options.readBufferBytes ?? 16 * 1024,
+        writeBufferBytes: options.writeBufferBytes ?? 4 * 1024,
+      },
+    });
+  }
+
+  /**
+   * Sends one request; settles when the head of the final response is there. Read its body to the
+   * end, or close it.
+   *
+   * Cancel: the request's signal rejects with its reason at once; a connection in use is closed, a
+   * dial under way goes on for later requests.
+   *
+   * @throws {HttpError} `ERR_INVALID_REQUEST`, `ERR_UNSUPPORTED_SCHEME`, `ERR_BODY_LENGTH`:
+   * the caller's. `ERR_DIAL`, `ERR_TLS`, `ERR_CONNECTION_LOST`: the network's.
+   * `ERR_MALFORMED_RESPONSE`, `ERR_HEADERS_TOO_LARGE`: the server's. `ERR_TIMEOUT`. `ERR_CLOSED`:
+   * the transport was closed. What the caller's body or trace throws is thrown as it is.
+   */
+  roundTrip(request: HttpRequest): Promise<HttpResponse> {
+    if (request.scheme !== "http:" && request.scheme !== "https:") {
+      return this.#otherProtocol(request);
+    }
+    return this.#connections.roundTrip(request);
+  }
+
+  /**
+   * Sends requests for another scheme to `roundTripper`.
+   *
+   * @param scheme Without the colon; not `http` or `https`.
+   * @throws {HttpError} `ERR_INVALID_REQUEST`: the scheme cannot be registered, or is already.
+   */
+  registerProtocol(scheme: string, roundTripper: RoundTripper): void {
+    const key = scheme.toLowerCase() + ":";
+    if (
+      !/^[a-z][a-z0-9+.-]*:$/.test(key) || key === "http:" || key === "https:" ||
+      this.#protocols.has(key)
+    ) {
+      throw invalid(`Cannot register protocol "${printable(scheme)}"`);
+    }
+    this.#protocols.set(key, roundTripper);
+  }
+
+  /** How many connections there are now. */
+  stats(): TransportStats {
+    return this.#connections.stats();
+  }
+
+  /** Closes the connections that wait for a request. */
+  closeIdleConnections(): void {
+    this.#connections.closeIdle();
+  }
+
+  /** Refuses new requests, waits for the ones under way, bodies included, and closes everything. */
+  close(): Promise<void> {
+    return this.#connections.close();
+  }
+
+  /**
+   * Ends everything at once: requests under way and their bodies fail with `reason`.
+   *
+   * @param reason Default: an `HttpError` `ERR_CLOSED`.
+   */
+  destroy(reason?: unknown): void {
+    this.#connections.destroy(reason);
+  }
+
+  /** The same as {@linkcode Transport.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #otherProtocol(request: HttpRequest): Promise<HttpResponse> {
+    const other = this.#protocols.get(request.scheme);
+    if (other !== undefined) return await other.roundTrip(request);
+    throw new HttpError("ERR_UNSUPPORTED_SCHEME", `Cannot request a ${request.scheme} URL`, {
+      phase: "request",
+    });
+  }
+}
+
+type OptionKind = "flag" | "count" | "size" | "parser" | "object" | "text";
+
+/** Every option and what it must be; others are refused, not ignored. */
+const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
+  dialer: "object",
+  tls: "object",
+  localAddress: "text",
+  disableKeepAlives: "flag",
+  disableCompression: "flag",
+  maxIdleConns: "count",
+  maxIdleConnsPerHost: "count",
+  dialTimeoutMs: "count",
+  tlsHandshakeTimeoutMs: "count",
+  expectContinueTimeoutMs: "count",
+  maxResponseHeaderBytes: "count",
+  readBufferBytes: "size",
+  writeBufferBytes: "size",
+  parser: "parser",
+  trace: "object",
+};
+
+function checkOptions(options: TransportOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(OPTIONS, name)) {
+      throw invalid(`Unknown transport option "${printable(name)}"`);
+    }
+    if (value === undefined) continue;
+    if (!isOfKind(value, OPTIONS[name as keyof TransportOptions])) {
+      throw invalid(`Transport option ${name} cannot be ${printable(String(value))}`);
+    }
+  }
+}
+
+function isOfKind(value: unknown, kind: OptionKind): boolean {
+  switch (kind) {
+    case "flag":
+      return typeof value === "boolean";
+    case "count":
+      return Number.isSafeInteger(value) && (value as number) >= 0;
+    case "size":
+      return Number.isSafeInteger(value) && (value as number) > 0;
+    case "parser":
+      return value === "strict" || value === "lenient";
+    case "text":
+      return typeof value === "string";
+    case "object":
+      return typeof value === "object" && value !== null;
+  }
+}
+
+function invalid(message: string): HttpError {
+  return new HttpError("ERR_INVALID_REQUEST", message, { phase: "client" });
+}
