@@ -1,0 +1,193 @@
+/**
+ * What `-v` tells, in the manner of curl: `*` what happens, `>` what is sent, `<` what comes.
+ *
+ * @module
+ */
+import type { Address, TlsInfo } from "../conn/conn.ts";
+import type { HttpError } from "../conn/http_error.ts";
+import type { HttpHeaders } from "../http1/http_headers.ts";
+import type { HttpRequest } from "../transport/http_request.ts";
+import type { HttpResponse, Timings } from "../transport/http_response.ts";
+import { outgoingRequest } from "../transport/outgoing.ts";
+import type { ClientTrace } from "../transport/trace.ts";
+import { msText } from "./amounts.ts";
+import type { TextOutput } from "./cli_io.ts";
+import type { Paint } from "./colours.ts";
+
+/** Tells what happens to requests that are sent one after the other. */
+export class Narrator implements ClientTrace {
+  readonly #output: TextOutput;
+  readonly #paint: Paint;
+  #request: HttpRequest | null = null;
+  #withoutExpect = false;
+  #phaseBegunAt = 0;
+  #over = false;
+  /** What is told of the end before the head: a small response is over at once. */
+  #held: string[] | null = null;
+
+  constructor(output: TextOutput, paint: Paint) {
+    this.#output = output;
+    this.#paint = paint;
+  }
+
+  /** From here on, the events are those of `request`. */
+  request(request: HttpRequest): void {
+    this.#request = request;
+    this.#held = [];
+    this.#withoutExpect = false;
+  }
+
+  /** The head of a final response. */
+  response(response: HttpResponse): void {
+    const { httpVersion, status, statusText, headers, connection } = response;
+    this.#lines("<", [`HTTP/${httpVersion} ${status} ${statusText}`, ...fieldLines(headers), ""]);
+    for (const deviation of response.deviations) {
+      this.#note(`the server deviates from the standard: ${deviation}`);
+    }
+    if (response.uncompressed) {
+      this.#note("content coding taken off, with the fields that told of it");
+    }
+    if (response.redirected) this.#note(`redirected to ${response.url}`);
+    const { localAddr, remoteAddr } = connection;
+    this.#note(
+      `connection #${connection.id}${connection.reused ? " (reused)" : ""} ` +
+        `from ${addressOf(localAddr)} to ${addressOf(remoteAddr)}`,
+    );
+    this.#tellHeld();
+    this.#held = null;
+  }
+
+  /** The exchange is over. */
+  timings(timings: Timings): void {
+    const parts: [string, number | null][] = [
+      ["queue", timings.queueMs],
+      ["dial", timings.dialMs],
+      ["TLS", timings.tlsMs],
+      ["request", timings.requestMs],
+      ["wait", timings.waitMs],
+      ["body", timings.bodyMs],
+    ];
+    const total = parts.reduce((sum, [, ms]) => sum + (ms ?? 0), 0);
+    this.#note(
+      `time: ${parts.map(([name, ms]) => `${name} ${msText(ms)}`).join(", ")}, ` +
+        `together ${msText(total)} ms`,
+    );
+  }
+
+  /** Nothing more is told: what is left is cleaning up. */
+  end(): void {
+    this.#over = true;
+  }
+
+  connectStart(event: { address: Address }): void {
+    this.#phaseBegunAt = performance.now();
+    this.#note(`connecting to ${addressOf(event.address)}`);
+  }
+
+  connectDone(event: { error?: unknown }): void {
+    if (event.error === undefined) this.#note(`connected in ${this.#phaseMs()} ms`);
+  }
+
+  tlsHandshakeStart(): void {
+    this.#phaseBegunAt = performance.now();
+  }
+
+  tlsHandshakeDone(event: { tls?: TlsInfo; error?: unknown }): void {
+    if (event.error !== undefined || event.tls === undefined) return;
+    const { protocol, alpnProtocol, engine, peerCertificate } = event.tls;
+    this.#note(
+      `secured in ${this.#phaseMs()} ms: ${protocol ?? "TLS"}, ` +
+        `ALPN ${alpnProtocol ?? "none"}, engine ${engine}`,
+    );
+    if (peerCertificate === null) return;
+    const { subject, issuer, validTo, fingerprint256 } = peerCertificate;
+    this.#note(`certificate of ${oneLine(subject)}, by ${oneLine(issuer)}, until ${validTo}`);
+    this.#note(`certificate SHA-256 ${fingerprint256}`);
+  }
+
+  gotConn(event: { id: number; reused: boolean }): void {
+    this.#note(`sending on connection #${event.id}, ${event.reused ? "reused" : "new"}`);
+    const { head } = outgoingRequest(this.#request!, {
+      compression: false,
+      close: false,
+      withoutExpect: this.#withoutExpect,
+    });
+    this.#lines(">", head.replace(/\r\n$/, "").split("\r\n"));
+  }
+
+  wait100Continue(): void {
+    this.#note("holding the body back until the server asks for it");
+  }
+
+  got1xxResponse(status: number, headers: HttpHeaders): void {
+    this.#lines("<", [`HTTP/1.1 ${status}`, ...fieldLines(headers), ""]);
+  }
+
+  retry(event: { attempt: number; error: HttpError }): void {
+    // Of the retries only the one after a 417 leaves a field out.
+    this.#withoutExpect = event.error.attempt?.verdict === "answered";
+    this.#note(`attempt ${event.attempt}, because: ${event.error.message}`);
+    this.#tellHeld();
+  }
+
+  bodyDone(event: { bytes: number }): void {
+    this.#noteOfEnd(`body: ${event.bytes} bytes`);
+  }
+
+  putIdleConn(event: { id: number; error?: HttpError }): void {
+    const { id, error } = event;
+    this.#noteOfEnd(
+      `connection #${id} ${error === undefined ? "kept" : `closed: ${error.message}`}`,
+    );
+  }
+
+  #phaseMs(): string {
+    return msText(performance.now() - this.#phaseBegunAt);
+  }
+
+  #noteOfEnd(text: string): void {
+    if (this.#held === null) this.#note(text);
+    else this.#held.push(text);
+  }
+
+  #tellHeld(): void {
+    for (const text of this.#held?.splice(0) ?? []) this.#note(text);
+  }
+
+  #note(text: string): void {
+    if (!this.#over) this.#output.write(this.#paint("dim", `* ${visible(text)}`) + "\n");
+  }
+
+  #lines(mark: ">" | "<", lines: readonly string[]): void {
+    const style = mark === ">" ? "cyan" : "green";
+    const marked = lines.map((line) =>
+      `${this.#paint(style, mark)} ${visible(line)}`.trimEnd() + "\n"
+    );
+    this.#output.write(marked.join(""));
+  }
+}
+
+/** The field lines of a section, without line ends. */
+export function fieldLines(headers: HttpHeaders): string[] {
+  return [...headers].map(([name, value]) => `${name}: ${value}`);
+}
+
+function addressOf(address: Address): string {
+  if (address.transport === "unix") return address.path === "" ? "a Unix socket" : address.path;
+  const { hostname, port } = address;
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}
+
+/** Names of certificates come with line ends between their parts. */
+function oneLine(name: string): string {
+  return name.replaceAll("\n", ", ");
+}
+
+/** Text that came from a peer must not command the terminal. */
+function visible(text: string): string {
+  return text.replace(
+    // deno-lint-ignore no-control-regex
+    /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g,
+    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}

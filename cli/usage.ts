@@ -1,0 +1,58 @@
+/**
+ * The text of `--help`, and the version.
+ *
+ * @module
+ */
+import process from "node:process";
+import { USER_AGENT } from "../transport/outgoing.ts";
+
+/** What `--help` prints. */
+export const USAGE: string = `Usage: roundtrip [get] URL [options]
+       roundtrip                 a demonstration against a server of its own
+
+Sends an HTTP/1.1 request and writes the response body to standard output.
+Redirects are followed, with or without -L. A URL without a scheme means http.
+
+  -i, --include            write response heads too
+  -v, --verbose            tell on standard error what happens: heads,
+                           connections, TLS, timings
+  -s, --silent             no progress bar
+  -o, --output FILE        write to FILE; "-" is standard output
+  -X, --request METHOD     instead of GET (POST where data is sent)
+  -I, --head               the same as -X HEAD -i
+  -H, --header "N: value"  send a header field; repeat for more. "N;" is empty
+  -d, --data DATA          send DATA as a form; several are joined by "&". @FILE
+                           sends FILE without its line ends, @- standard input
+      --data-binary DATA   the same, line ends kept
+      --json DATA          send DATA (or @FILE, @-) as JSON, and ask for JSON
+  -m, --max-time SECONDS   for everything, the body included
+  -k, --insecure           accept any certificate
+      --cacert FILE        trust the authorities in FILE (PEM) and no others
+      --unix-socket PATH   connect to a Unix socket instead of the host
+      --compressed         ask for gzip or deflate, and take it off
+      --no-follow          do not follow redirects
+  -h, --help               this text
+  -V, --version            version and runtime
+
+Exit codes, curl's where it has one; the status of a response does not count:
+   0  a response was received      23  output cannot be written
+   1  scheme not supported, other  26  data to send cannot be read
+   2  options not understood       28  out of time
+   3  request cannot be sent       35  TLS or certificate
+   5  proxy                        47  redirect
+   7  cannot connect               56  connection lost
+   8  response malformed           61  content coding
+   9  blocked by a rule           130  interrupted (Ctrl-C)
+  18  body incomplete             141  the reader of standard output went away
+`;
+
+/** The version of Roundtrip. */
+export const VERSION: string = USER_AGENT.slice(USER_AGENT.indexOf("/") + 1);
+
+/** The running runtime and its version. */
+export function runtimeName(): string {
+  const { versions } = process;
+  if (versions["deno"] !== undefined) return `Deno ${versions["deno"]}`;
+  if (versions["bun"] !== undefined) return `Bun ${versions["bun"]}`;
+  return `Node ${versions["node"]}`;
+}
