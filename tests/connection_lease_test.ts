@@ -10,6 +10,7 @@ import { HttpRequest, type HttpRequestInit, type HttpResponse, Transport } from 
 import { ScriptedConn, scriptedDialer } from "../testing/mod.ts";
 import { test } from "./harness.ts";
 import { plain, plainHead } from "./sent_bytes.ts";
+import { until } from "./waiting.ts";
 
 const HEAD = plainHead("GET /");
 
@@ -165,3 +166,35 @@ test("lease: leniently read bodies do not lead to reuse", async () => {
     assert.equal(transport.stats().total, 0);
   }
 });
+
+/** Takes what is written, but says so of the second write only when it is told to. */
+class LateConn extends ScriptedConn {
+  release: () => void = () => {};
+  readonly #released: Promise<void> = new Promise((resolve) => this.release = resolve);
+
+  override async write(p: Uint8Array): Promise<number> {
+    const n = await super.write(p);
+    if (this.writes.length === 2) await this.#released;
+    return n;
+  }
+}
+
+for (const status of ["200 OK", "404 Not Found"]) {
+  for (const fate of ["is kept when it says so", "is closed when it does not"]) {
+    test(`lease: ${status} before the runtime has said that all was written: ${fate}`, async () => {
+      const bytes = new Uint8Array(6_000).fill(0x78);
+      const conn = new LateConn()
+        .expect(plainHead("POST /", "Content-Length: 6000") + "x".repeat(6_000))
+        .send(`HTTP/1.1 ${status}\r\nContent-Length: 2\r\n\r\nok`);
+      const transport = new Transport({ dialer: scriptedDialer(conn), ...plain.options });
+      const response = await transport.roundTrip(request({ method: "POST", body: bytes }));
+      assert.equal(await response.text(), "ok");
+      assert.equal(transport.stats().active, 1);
+      if (fate.startsWith("is kept")) conn.release();
+      await until("the connection is free", () => transport.stats().active === 0);
+      assert.equal(transport.stats().idle, fate.startsWith("is kept") ? 1 : 0);
+      transport.destroy();
+      conn.release();
+    });
+  }
+}

@@ -61,13 +61,13 @@ export interface TransportOptions {
   /** The heads and the trailer section of one response together. @default {1048576} */
   maxResponseHeaderBytes?: number;
   /**
-   * Buffer of each connection for what it reads.
+   * Buffer of each connection for what it reads: 1 or more.
    *
    * @default {16384}
    */
   readBufferBytes?: number;
   /**
-   * Buffer of each connection for what it writes.
+   * Buffer of each connection for what it writes: 1 or more.
    *
    * @default {4096}
    */
