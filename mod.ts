@@ -41,14 +41,17 @@ export {
 export { unixDialer } from "./conn/unix_dialer.ts";
 export type { ParserMode } from "./http1/field_lines.ts";
 export { HttpHeaders, type HttpHeadersInit } from "./http1/http_headers.ts";
-export type { TransportStats } from "./transport/connections.ts";
+export type { Clock, TimerHandle } from "./transport/clock.ts";
 export {
   HttpRequest,
   type HttpRequestInit,
   type TrailersSource,
 } from "./transport/http_request.ts";
 export type { HttpResponse, ResponseConnection, Timings } from "./transport/http_response.ts";
+export type { LeasedConnection } from "./transport/leased_connection.ts";
+export type { HostCounts } from "./transport/pool.ts";
 export type { BodySource } from "./transport/request_body.ts";
 export type { ResponseBody } from "./transport/response_body.ts";
+export type { TransportSnapshot, TransportStats } from "./transport/snapshot.ts";
 export type { ClientTrace } from "./transport/trace.ts";
 export { type RoundTripper, Transport, type TransportOptions } from "./transport/transport.ts";

@@ -364,6 +364,7 @@ export class ClientConnection implements ContentOwner {
       this.#stopSending();
     }
     const events = this.#events!;
+    events.finalHead?.(head);
     content.takeBuffered();
     events.response(head, content);
     this.#maybeFinish();

@@ -59,6 +59,8 @@ export interface ExchangeEvents {
   firstByte(): void;
   /** An informational response came, not 101. May throw, which fails the exchange. */
   informational(head: ResponseHead): void;
+  /** The final response has begun; {@linkcode response} follows in the same turn. */
+  finalHead?(head: ResponseHead): void;
   /** The final response. Its content, if any, is read through `content`. */
   response(head: ResponseHead, content: IncomingContent): void;
   /** No response came. The connection is closed. */

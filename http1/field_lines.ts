@@ -62,6 +62,9 @@ export class FieldLines {
   readonly connection: number;
   /** Index of the first `Content-Encoding` line, -1 if there is none. */
   readonly contentEncoding: number;
+  /** Index of the first `Keep-Alive` line, -1 if there is none. */
+  /** `Keep-Alive`. */
+  readonly keepAlive: number;
   /** Whether one of those fields has come on more than one line. */
   readonly isRepeated: boolean;
   #headers: HttpHeaders | null = null;
@@ -74,6 +77,7 @@ export class FieldLines {
     this.transferEncoding = known.transferEncoding;
     this.connection = known.connection;
     this.contentEncoding = known.contentEncoding;
+    this.keepAlive = known.keepAlive;
     this.isRepeated = known.isRepeated;
   }
 
@@ -110,6 +114,8 @@ export interface KnownLines {
   readonly connection: number;
   /** `Content-Encoding`. */
   readonly contentEncoding: number;
+  /** `Keep-Alive`. */
+  readonly keepAlive: number;
   /** Whether one of them has come more than once. */
   readonly isRepeated: boolean;
 }
@@ -153,6 +159,7 @@ export class FieldLinesReader {
   #transferEncoding = -1;
   #connection = -1;
   #contentEncoding = -1;
+  #keepAlive = -1;
   #repeated = false;
 
   /** Makes a reader for sections of one kind. */
@@ -183,6 +190,7 @@ export class FieldLinesReader {
     this.#transferEncoding = -1;
     this.#connection = -1;
     this.#contentEncoding = -1;
+    this.#keepAlive = -1;
     this.#repeated = false;
   }
 
@@ -240,6 +248,7 @@ export class FieldLinesReader {
       transferEncoding: this.#transferEncoding,
       connection: this.#connection,
       contentEncoding: this.#contentEncoding,
+      keepAlive: this.#keepAlive,
       isRepeated: this.#repeated,
     });
   }
@@ -289,6 +298,10 @@ export class FieldLinesReader {
   #recognise(bytes: Uint8Array, from: number, nameEnd: number, index: number): void {
     switch (nameEnd - from) {
       case 10:
+        if (isName(bytes, from, "keep-alive")) {
+          if (this.#keepAlive === -1) this.#keepAlive = index;
+          return;
+        }
         if (!isName(bytes, from, "connection")) return;
         if (this.#connection === -1) this.#connection = index;
         else this.#repeated = true;

@@ -1,104 +1,132 @@
 /**
- * The connections of one transport: which are idle, in use or being made, and for whom.
+ * The connections of one transport: which are idle, in use or being made, and for whom. Joins the
+ * pool, which decides, to what it decides about.
  *
  * @module
  */
-import type { Address, Conn, Dialer, TlsOptions } from "../conn/conn.ts";
+import type { Conn } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
 import type { ClientConnectionOptions } from "../http1/client_exchange.ts";
+import type { Clock, TimerHandle } from "./clock.ts";
 import { connectMethodKey } from "./connect_method.ts";
+import type {
+  ConnectionSource,
+  ConnectionWaiter,
+  OpenRoundTrip,
+  RoundTripSettings,
+} from "./connection_source.ts";
+import { Deadlines } from "./deadlines.ts";
+import { Dial, type DialSettings } from "./dial.ts";
 import type { HttpRequest } from "./http_request.ts";
 import type { HttpResponse } from "./http_response.ts";
-import { type ConnectionKeeper, PersistentConnection } from "./persistent_connection.ts";
-import { Pool } from "./pool.ts";
-import { type ConnectionSource, MAX_TIMER_MS, RoundTrip } from "./round_trip.ts";
-import type { ClientTrace } from "./trace.ts";
-
-/** How many connections a transport has. */
-export interface TransportStats {
-  /** Waiting for a request. */
-  idle: number;
-  /** Held by an exchange. */
-  active: number;
-  /** Being made. */
-  dialing: number;
-  /** Requests that wait for a connection. */
-  waiting: number;
-  /** Connections: idle and active. */
-  total: number;
-  /** The same for each key. */
-  perHost: Record<string, { idle: number; active: number; dialing: number }>;
-}
+import { LeakWatch } from "./leak_watch.ts";
+import { leaseConnection, type LeasedConnection } from "./leased_connection.ts";
+import {
+  type ConnectionKeeper,
+  type ConnectionLife,
+  PersistentConnection,
+} from "./persistent_connection.ts";
+import { type DiscardReason, type Lease, Pool, type PoolOwner, type Ticket } from "./pool.ts";
+import { RoundTrip } from "./round_trip.ts";
+import { traces } from "./trace.ts";
+import {
+  explanation,
+  snapshot,
+  stats,
+  type TransportSnapshot,
+  type TransportStats,
+} from "./snapshot.ts";
 
 /** The transport's options, complete. */
-export interface ConnectionsOptions {
-  readonly dialer: Dialer;
-  readonly tls: TlsOptions;
-  readonly localAddress: string | undefined;
-  readonly compression: boolean;
-  readonly closeAfterUse: boolean;
+export interface ConnectionsOptions extends DialSettings, RoundTripSettings {
+  readonly clock: Clock;
   readonly maxIdle: number;
   readonly maxIdlePerKey: number;
-  readonly dialTimeoutMs: number;
-  readonly tlsHandshakeTimeoutMs: number;
-  readonly expectContinueTimeoutMs: number;
-  readonly trace: ClientTrace | null;
-  readonly protocol: ClientConnectionOptions;
+  readonly maxConnsPerKey: number;
+  readonly maxWaitersPerKey: number;
+  readonly maxDialsPerKey: number;
+  readonly idleTimeoutMs: number;
+  readonly protocol: ClientConnectionOptions & { life: ConnectionLife };
 }
 
 /** Milliseconds. A connection that was read from this recently needs no proof before its next use. */
 const FRESH_MS = 1;
 
-/** Owns: every connection, dial and round trip of its transport. */
-export class Connections implements ConnectionSource, ConnectionKeeper {
-  readonly #options: ConnectionsOptions;
-  readonly #pool: Pool<PersistentConnection>;
-  readonly #roundTrips: Set<RoundTrip> = new Set();
-  readonly #active: Set<PersistentConnection> = new Set();
-  readonly #dials: Map<AbortController, string> = new Map();
+/** Milliseconds. Timers beyond fire at once on every runtime. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Owns: every connection, dial, round trip and timer of its transport. */
+export class Connections
+  implements ConnectionSource, ConnectionKeeper, PoolOwner<PersistentConnection, ConnectionWaiter> {
+  readonly options: ConnectionsOptions;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly isShared = true;
+  readonly pool: Pool<PersistentConnection, ConnectionWaiter>;
+  readonly #leaks: LeakWatch = new LeakWatch();
+  readonly #roundTrips: Set<OpenRoundTrip> = new Set();
+  /** Every open connection, tunnels left out. */
+  readonly #open: Set<PersistentConnection> = new Set();
+  readonly #waiters: Set<ConnectionWaiter> = new Set();
+  readonly #dials: Set<Dial> = new Set();
   #nextId = 1;
   #closed: { reason: unknown } | null = null;
   /** Settles when no round trip is under way any more. */
   #quiet: PromiseWithResolvers<void> | null = null;
+  #sweepTimer: TimerHandle = null;
+  #sweepsAtMs = Infinity;
 
   constructor(options: ConnectionsOptions) {
-    this.#options = options;
-    this.#pool = new Pool(options);
+    this.options = options;
+    this.clock = options.clock;
+    this.deadlines = new Deadlines(options.clock);
+    this.pool = new Pool(options, this);
   }
 
-  get options(): ConnectionsOptions {
-    return this.#options;
+  get leakedCount(): number {
+    return this.#leaks.count;
   }
 
-  roundTrip(request: HttpRequest): Promise<HttpResponse> {
+  roundTrip(
+    request: HttpRequest,
+    source: ConnectionSource = this,
+  ): Promise<HttpResponse> {
     if (this.#closed !== null) return Promise.reject(this.#closed.reason);
-    const roundTrip = new RoundTrip(request, this);
-    this.#roundTrips.add(roundTrip);
-    roundTrip.start();
-    return roundTrip.promise;
+    return new Promise((resolve, reject) => {
+      const roundTrip = new RoundTrip(request, source, { resolve, reject });
+      this.#leaks.begin(roundTrip);
+      this.#roundTrips.add(roundTrip);
+      roundTrip.start();
+    });
+  }
+
+  /** Leases one connection for requests of the caller's own. */
+  connect(request: HttpRequest): Promise<LeasedConnection> {
+    if (this.#closed !== null) return Promise.reject(this.#closed.reason);
+    return leaseConnection(request, this);
   }
 
   stats(): TransportStats {
-    const perHost: TransportStats["perHost"] = {};
-    const host = (key: string): TransportStats["perHost"][string] =>
-      perHost[key] ??= { idle: 0, active: 0, dialing: 0 };
-    for (const { key } of this.#active) host(key).active++;
-    for (const key of this.#dials.values()) host(key).dialing++;
-    for (const key of this.#pool.keys()) host(key).idle = this.#pool.idleUnder(key);
-    const idle = this.#pool.idleCount;
-    const active = this.#active.size;
-    let waiting = 0;
-    for (const roundTrip of this.#roundTrips) if (roundTrip.wantsConnection) waiting++;
-    return { idle, active, dialing: this.#dials.size, waiting, total: idle + active, perHost };
+    return stats(this);
+  }
+
+  inspect(): TransportSnapshot {
+    return snapshot(this, this.#open, this.#waiters, this.#dials);
+  }
+
+  explain(request: HttpRequest): string {
+    if (this.#closed !== null) return "would be refused: the transport is closed";
+    return explanation(this, connectMethodKey(request));
   }
 
   closeIdle(): void {
-    for (const connection of this.#pool.clear()) connection.close(closedError());
+    this.pool.closeIdle();
+    this.#stopSweeping();
   }
 
   async close(): Promise<void> {
     this.#closed ??= { reason: closedError() };
-    this.closeIdle();
+    this.pool.shut();
     if (this.#roundTrips.size > 0) {
       this.#quiet ??= Promise.withResolvers<void>();
       await this.#quiet.promise;
@@ -108,17 +136,38 @@ export class Connections implements ConnectionSource, ConnectionKeeper {
 
   destroy(reason: unknown = closedError()): void {
     this.#closed ??= { reason };
-    this.closeIdle();
+    this.pool.shut();
     for (const roundTrip of [...this.#roundTrips]) roundTrip.abort(reason);
-    for (const dial of [...this.#dials.keys()]) dial.abort(reason);
-    for (const connection of [...this.#active]) connection.close(reason);
+    for (const waiter of [...this.#waiters]) waiter.dialFailed(reason);
+    for (const dial of [...this.#dials]) dial.abort(reason);
+    for (const connection of [...this.#open]) connection.close(reason);
+    this.deadlines.stop();
+    this.#stopSweeping();
   }
 
+  // ConnectionSource
+
   take(request: HttpRequest): PersistentConnection | undefined {
-    this.#each(request, (trace) => trace.getConn?.({ key: connectMethodKey(request) }));
-    const connection = this.#pool.take(connectMethodKey(request));
-    if (connection !== undefined) this.#active.add(connection);
-    return connection;
+    const key = connectMethodKey(request);
+    traces(this.options.trace, request.trace, (trace) => trace.getConn?.({ key }));
+    const lease = this.pool.take(key, this.clock.now());
+    if (lease === undefined) return undefined;
+    return lease.connection;
+  }
+
+  enqueue(request: HttpRequest, waiter: ConnectionWaiter): Ticket<ConnectionWaiter> {
+    this.#waiters.add(waiter);
+    const ticket = this.pool.enqueue(connectMethodKey(request), waiter);
+    if (ticket !== null) return ticket;
+    this.#waiters.delete(waiter);
+    throw new HttpError("ERR_QUEUE_FULL", "Too many requests wait for a connection", {
+      phase: "queue",
+    });
+  }
+
+  cancel(ticket: Ticket<ConnectionWaiter>): void {
+    this.#waiters.delete(ticket.waiter);
+    this.pool.cancel(ticket);
   }
 
   giveBack(connection: PersistentConnection): void {
@@ -127,142 +176,119 @@ export class Connections implements ConnectionSource, ConnectionKeeper {
   }
 
   pollBarrier(connection: PersistentConnection): Promise<void> | null {
-    if (performance.now() - connection.idleSinceMs <= FRESH_MS) return null;
-    return this.#options.dialer.pollBarrier?.() ?? null;
+    if (this.clock.now() - connection.idleSinceMs <= FRESH_MS) return null;
+    return this.options.dialer.pollBarrier?.() ?? null;
   }
 
-  dial(roundTrip: RoundTrip): void {
-    void this.#dial(roundTrip);
+  watch(content: object, roundTrip: OpenRoundTrip): void {
+    this.#leaks.watch(content, roundTrip);
   }
 
-  ended(roundTrip: RoundTrip): void {
+  ended(roundTrip: OpenRoundTrip): void {
+    this.#leaks.end(roundTrip);
     this.#roundTrips.delete(roundTrip);
     if (this.#roundTrips.size === 0) this.#quiet?.resolve();
   }
 
+  // ConnectionKeeper
+
   connectionIdle(connection: PersistentConnection): void {
-    this.#active.delete(connection);
-    if (this.#closed !== null || this.#options.closeAfterUse) {
+    if (connection.held) return;
+    if (this.options.closeAfterUse && connection.hasServed) {
       connection.close(closedError());
       return;
     }
-    const surplus = this.#pool.giveBack(connection.key, connection);
-    this.#options.trace?.putIdleConn?.({ id: connection.id });
-    surplus?.close(closedError());
+    const { expiresAtMs } = connection;
+    this.options.trace?.putIdleConn?.({ id: connection.id });
+    this.pool.giveBack(connection.lease!, this.clock.now(), expiresAtMs);
+    this.#sweepBy(connection.lease!);
   }
 
   connectionGone(connection: PersistentConnection, error: unknown): void {
-    this.#active.delete(connection);
-    this.#pool.remove(connection);
-    if (this.#options.trace?.putIdleConn === undefined) return;
+    this.#open.delete(connection);
+    this.pool.remove(connection.lease!);
+    if (this.options.trace?.putIdleConn === undefined) return;
     const why = error instanceof HttpError ? error : closedError();
-    this.#options.trace.putIdleConn({ id: connection.id, error: why });
+    this.options.trace.putIdleConn({ id: connection.id, error: why });
   }
 
-  async #dial(roundTrip: RoundTrip): Promise<void> {
-    const { request } = roundTrip;
-    const key = connectMethodKey(request);
-    const controller = new AbortController();
-    this.#dials.set(controller, key);
-    let dialled: { conn: Conn; dialMs: number; tlsMs: number | null };
-    try {
-      dialled = await this.#connect(roundTrip, controller);
-    } catch (error) {
-      roundTrip.dialFailed(error);
-      return;
-    } finally {
-      this.#dials.delete(controller);
-    }
-    const { conn, dialMs, tlsMs } = dialled;
-    const connection = new PersistentConnection(
-      { id: this.#nextId++, key },
-      conn,
-      this.#options.protocol,
-      this,
+  // PoolOwner
+
+  startDial(ticket: Ticket<ConnectionWaiter>): void {
+    void this.#dial(ticket);
+  }
+
+  deliver(waiter: ConnectionWaiter, lease: Lease<PersistentConnection>): void {
+    this.#waiters.delete(waiter);
+    lease.connection.lease = lease;
+    waiter.connectionReady(lease.connection);
+  }
+
+  discard(connection: PersistentConnection, why: DiscardReason): void {
+    connection.close(
+      new HttpError("ERR_CLOSED", DISCARD_TEXT[why], { phase: "client" }),
     );
-    if (roundTrip.wantsConnection) {
-      this.#active.add(connection);
-      roundTrip.dialled(connection, { dialMs, tlsMs });
-    } else {
-      this.giveBack(connection);
-    }
   }
 
-  async #connect(
-    roundTrip: RoundTrip,
-    controller: AbortController,
-  ): Promise<{ conn: Conn; dialMs: number; tlsMs: number | null }> {
-    const { request } = roundTrip;
-    const { hostname, port } = request;
-    const address: Address = { transport: "tcp", hostname, port };
-    const begunAt = performance.now();
-    this.#each(request, (trace) => trace.connectStart?.({ address }));
+  async #dial(ticket: Ticket<ConnectionWaiter>): Promise<void> {
+    const { waiter } = ticket;
+    const dial = new Dial(ticket.key, waiter.request, this.options, this);
+    this.#dials.add(dial);
+    waiter.dialStarted(dial);
     let conn: Conn;
     try {
-      conn = await this.#within(
-        { limitMs: this.#options.dialTimeoutMs, phase: "dial" },
-        controller,
-        (signal) =>
-          this.#options.dialer.dial(address, { signal, localAddress: this.#options.localAddress }),
-      );
+      conn = await dial.run();
     } catch (error) {
-      this.#each(request, (trace) => trace.connectDone?.({ address, error }));
-      throw error;
-    }
-    this.#each(request, (trace) => trace.connectDone?.({ address }));
-    const dialMs = performance.now() - begunAt;
-    if (request.scheme === "http:") return { conn, dialMs, tlsMs: null };
-    roundTrip.securing();
-    this.#each(request, (trace) => trace.tlsHandshakeStart?.());
-    try {
-      conn = await this.#within(
-        { limitMs: this.#options.tlsHandshakeTimeoutMs, phase: "tls" },
-        controller,
-        (signal) =>
-          this.#options.dialer.startTls(
-            conn,
-            { ...this.#options.tls, serverName: this.#options.tls.serverName ?? hostname },
-            signal,
-          ),
-      );
-    } catch (error) {
-      this.#each(request, (trace) => trace.tlsHandshakeDone?.({ error }));
-      throw error;
-    }
-    this.#each(request, (trace) => trace.tlsHandshakeDone?.({ tls: conn.tls ?? undefined }));
-    return { conn, dialMs, tlsMs: performance.now() - begunAt - dialMs };
-  }
-
-  /** Runs one step of a dial within its time. */
-  async #within<T>(
-    step: { limitMs: number; phase: "dial" | "tls" },
-    controller: AbortController,
-    run: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    if (step.limitMs === 0) return await run(controller.signal);
-    const timer = setTimeout(() => {
-      controller.abort(
-        new HttpError(
-          "ERR_TIMEOUT",
-          step.phase === "dial"
-            ? `Connecting took more than ${step.limitMs} ms`
-            : `The TLS handshake took more than ${step.limitMs} ms`,
-          { phase: step.phase },
-        ),
-      );
-    }, Math.min(step.limitMs, MAX_TIMER_MS));
-    try {
-      return await run(controller.signal);
+      const wasWaiting = ticket.isWaiting;
+      this.#waiters.delete(waiter);
+      this.pool.dialFailed(ticket);
+      if (wasWaiting) waiter.dialFailed(error);
+      return;
     } finally {
-      clearTimeout(timer);
+      this.#dials.delete(dial);
     }
+    const connection = new PersistentConnection(
+      { id: this.#nextId++, madeBy: dial },
+      conn,
+      this.options.protocol,
+      this,
+    );
+    this.#open.add(connection);
+    if (!ticket.isWaiting) conn.unref();
+    connection.lease = this.pool.admit(ticket, connection);
+    this.pool.dialled(ticket, connection.lease, this.clock.now(), connection.expiresAtMs);
+    this.#sweepBy(connection.lease);
   }
 
-  #each(request: HttpRequest, call: (trace: ClientTrace) => void): void {
-    if (this.#options.trace !== null) call(this.#options.trace);
-    if (request.trace !== null) call(request.trace);
+  // Idle connections that become too old are closed by one timer for all of them.
+
+  #sweepBy(lease: Lease<PersistentConnection>): void {
+    if (lease.expiresAtMs < this.#sweepsAtMs && lease.isIdle) this.#startSweep(lease.expiresAtMs);
+  }
+
+  #startSweep(atMs: number): void {
+    this.#stopSweeping();
+    this.#sweepsAtMs = atMs;
+    const delayMs = Math.min(Math.max(0, atMs - this.clock.now()), MAX_TIMER_MS);
+    this.#sweepTimer = this.clock.startTimer(() => {
+      this.#sweepsAtMs = Infinity;
+      const nextMs = this.pool.sweep(this.clock.now());
+      if (nextMs < Infinity) this.#startSweep(nextMs);
+    }, Math.ceil(delayMs));
+  }
+
+  #stopSweeping(): void {
+    if (this.#sweepsAtMs < Infinity) this.clock.stopTimer(this.#sweepTimer);
+    this.#sweepsAtMs = Infinity;
   }
 }
+
+const DISCARD_TEXT: Record<DiscardReason, string> = {
+  expired: "The connection was idle too long, or is too old",
+  surplus: "Enough connections to its host are idle",
+  evicted: "Enough connections are idle",
+  shut: "The transport closed its idle connections",
+};
 
 function closedError(): HttpError {
   return new HttpError("ERR_CLOSED", "The transport was closed", { phase: "client" });

@@ -12,18 +12,36 @@ import type {
   ExchangeEvents,
   OutgoingRequest,
 } from "../http1/client_exchange.ts";
+import { parseDigits } from "../http1/grammar.ts";
+import type { HttpHeaders } from "../http1/http_headers.ts";
 import { attemptOf } from "./attempt.ts";
+import type { Clock } from "./clock.ts";
+import type { Deadline, Deadlines } from "./deadlines.ts";
+import type { Dial } from "./dial.ts";
+import type { Lease } from "./pool.ts";
 
 /** Who keeps the connections. Called synchronously. */
 export interface ConnectionKeeper {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
   /** The exchange is over; the connection may serve another. */
   connectionIdle(connection: PersistentConnection): void;
   /** The connection is closed, or belongs to the caller after an upgrade. */
   connectionGone(connection: PersistentConnection, error: unknown): void;
 }
 
+/** How long a connection may be used. 0 is unlimited. */
+export interface ConnectionLife {
+  readonly maxRequests: number;
+  /** Milliseconds; up to a tenth less, so that connections made together do not end together. */
+  readonly maxAgeMs: number;
+}
+
 /** Milliseconds. How long a connection may take to become free once its response is done with. */
 const DRAIN_MS = 50;
+
+/** Milliseconds. How much earlier than the server says an idle connection is given up. */
+const HINT_MARGIN_MS = 1_000;
 
 /** One connection and what the transport knows of it. */
 export class PersistentConnection implements ConnectionOwner {
@@ -32,33 +50,61 @@ export class PersistentConnection implements ConnectionOwner {
   /** Under which it is shared. */
   readonly key: string;
   readonly conn: Conn;
-  /** When it last became idle, by `performance.now()`. */
+  /** The dial that made it. */
+  readonly madeBy: Dial;
+  readonly bornAtMs: number;
+  /** Its record in the pool. */
+  lease: Lease<PersistentConnection> | null = null;
+  /** Whether a caller holds it for requests of its own: it is not given to others. */
+  held: boolean = false;
+  /** When it was last read from, at the end of an exchange; 0 before the first. */
   idleSinceMs: number = 0;
   readonly #client: ClientConnection;
   readonly #keeper: ConnectionKeeper;
+  readonly #life: ConnectionLife;
+  readonly #retiresAtMs: number;
   #exchanges = 0;
   #serving: ExchangeEvents | null = null;
   #writtenBefore = 0;
   #readBefore = 0;
   #gone = false;
-  #finishTimer: ReturnType<typeof setTimeout> | undefined = undefined;
+  /** What the server's last `Keep-Alive` field said. */
+  #hintedIdleMs = Infinity;
+  #hintedRequests = Infinity;
+  #finishDeadline: Deadline | null = null;
 
   constructor(
-    identity: { id: number; key: string },
+    identity: { id: number; madeBy: Dial },
     conn: Conn,
-    options: ClientConnectionOptions,
+    options: ClientConnectionOptions & { life: ConnectionLife },
     keeper: ConnectionKeeper,
   ) {
     this.id = identity.id;
-    this.key = identity.key;
+    this.madeBy = identity.madeBy;
+    this.key = identity.madeBy.key;
     this.conn = conn;
     this.#keeper = keeper;
+    this.#life = options.life;
+    this.bornAtMs = keeper.clock.now();
+    this.#retiresAtMs = options.life.maxAgeMs === 0
+      ? Infinity
+      : this.bornAtMs + options.life.maxAgeMs * (1 - Math.random() / 10);
     this.#client = new ClientConnection(conn, options, this);
   }
 
   /** Whether it can be given to a request. */
   get isIdle(): boolean {
     return this.#client.state === "idle";
+  }
+
+  /** State of its protocol, for inspection. */
+  get state(): string {
+    return this.#client.state;
+  }
+
+  /** How many requests it has been given. */
+  get exchangeCount(): number {
+    return this.#exchanges;
   }
 
   /** Whether the exchange under way, or the last one, was not its first. */
@@ -74,6 +120,14 @@ export class PersistentConnection implements ConnectionOwner {
   /** Whether the content of the request is being held back. */
   get awaitingContinue(): boolean {
     return this.#client.awaitingContinue;
+  }
+
+  /** When it may no longer be idle, besides the pool's own time-out. */
+  get expiresAtMs(): number {
+    const { maxRequests } = this.#life;
+    if (maxRequests > 0 && this.#exchanges >= maxRequests) return 0;
+    if (this.#hintedRequests <= 0) return 0;
+    return Math.min(this.#retiresAtMs, this.idleSinceMs + this.#hintedIdleMs);
   }
 
   /** Whether the exchange of `events` is the one under way. */
@@ -96,6 +150,17 @@ export class PersistentConnection implements ConnectionOwner {
     this.#client.continueTimedOut();
   }
 
+  /** Takes note of a `Keep-Alive` field: `timeout` in seconds, `max` requests still to come. */
+  hint(headers: HttpHeaders): void {
+    for (const member of (headers.get("keep-alive") ?? "").split(",")) {
+      const [name, text] = member.split("=", 2).map((part) => part.trim().toLowerCase());
+      const value = text === undefined ? null : parseDigits(text);
+      if (value === null) continue;
+      if (name === "timeout") this.#hintedIdleMs = Math.max(0, value * 1_000 - HINT_MARGIN_MS);
+      if (name === "max") this.#hintedRequests = value;
+    }
+  }
+
   /** What is known of the exchange under way, or of the last one. */
   attempt(): Attempt {
     const state = this.#client.requestState;
@@ -115,11 +180,12 @@ export class PersistentConnection implements ConnectionOwner {
 
   /** Lets `abandon` end within its time. */
   async drain(abandon: () => Promise<void>): Promise<void> {
-    const timer = setTimeout(() => this.#client.drainLimitReached(), DRAIN_MS);
+    const { deadlines } = this.#keeper;
+    const deadline = deadlines.set(DRAIN_MS, () => this.#client.drainLimitReached());
     try {
       await abandon();
     } finally {
-      clearTimeout(timer);
+      deadlines.clear(deadline);
     }
   }
 
@@ -129,31 +195,35 @@ export class PersistentConnection implements ConnectionOwner {
   }
 
   finishing(): void {
-    this.#finishTimer ??= setTimeout(() => this.#client.sendLimitReached(), DRAIN_MS);
+    this.#finishDeadline ??= this.#keeper.deadlines.set(
+      DRAIN_MS,
+      () => this.#client.sendLimitReached(),
+    );
   }
 
   idle(): void {
-    this.#clearFinishTimer();
+    this.#clearFinishDeadline();
     this.#serving = null;
     this.conn.unref();
-    this.idleSinceMs = performance.now();
+    this.idleSinceMs = this.#keeper.clock.now();
     this.#keeper.connectionIdle(this);
   }
 
   closed(error: unknown): void {
-    this.#clearFinishTimer();
+    this.#clearFinishDeadline();
     this.#leave(error);
   }
 
-  #clearFinishTimer(): void {
-    if (this.#finishTimer === undefined) return;
-    clearTimeout(this.#finishTimer);
-    this.#finishTimer = undefined;
+  #clearFinishDeadline(): void {
+    if (this.#finishDeadline === null) return;
+    this.#keeper.deadlines.clear(this.#finishDeadline);
+    this.#finishDeadline = null;
   }
 
   #leave(error: unknown): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#serving = null;
     this.#keeper.connectionGone(this, error);
   }
 }

@@ -36,6 +36,9 @@ export interface BodyExchange {
   bodyDone(wireBytes: number, error: unknown): void;
   /** Why the exchange was ended before its body, null if it was not. */
   readonly failure: { error: unknown } | null;
+  /** A read of the wire begins, and ends. */
+  readBegan(): void;
+  readEnded(): void;
   /** Makes an error of the wire one of this exchange. */
   bodyError(error: unknown): unknown;
   /** Runs `abandon` within the time that draining may take. */
@@ -188,9 +191,14 @@ export class IncomingBody implements ResponseBody {
   async #readWire(p: Uint8Array): Promise<number | null> {
     const { whole } = this.#content;
     if (whole === null) {
-      const n = await this.#content.read(p);
-      this.#wireBytes += n ?? 0;
-      return n;
+      this.#exchange.readBegan();
+      try {
+        const n = await this.#content.read(p);
+        this.#wireBytes += n ?? 0;
+        return n;
+      } finally {
+        this.#exchange.readEnded();
+      }
     }
     if (this.#wholeAt === whole.length) return null;
     const n = Math.min(p.length, whole.length - this.#wholeAt);

@@ -8,6 +8,10 @@ import type { ExchangeEvents } from "../http1/client_exchange.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
 import type { ResponseHead } from "../http1/response_head.ts";
 import { NEVER_SENT, withAttempt } from "./attempt.ts";
+import { connectMethodKey } from "./connect_method.ts";
+import type { ConnectionSource, ConnectionWaiter } from "./connection_source.ts";
+import type { Deadline } from "./deadlines.ts";
+import type { Dial } from "./dial.ts";
 import type { HttpRequest } from "./http_request.ts";
 import {
   type HttpResponse,
@@ -18,43 +22,24 @@ import {
 } from "./http_response.ts";
 import { type Outgoing, outgoingRequest } from "./outgoing.ts";
 import type { PersistentConnection } from "./persistent_connection.ts";
+import type { Ticket } from "./pool.ts";
 import { isReplayable } from "./request_body.ts";
 import { mayReplayAfter } from "./retry.ts";
-import type { ClientTrace } from "./trace.ts";
+import type { Leakable } from "./leak_watch.ts";
+import { type ClientTrace, traces } from "./trace.ts";
 
-/** What a connection cost. */
-export interface DialCost {
-  dialMs: number | null;
-  tlsMs: number | null;
-}
-
-/** Where a round trip gets its connections. */
-export interface ConnectionSource {
-  readonly options: {
-    readonly compression: boolean;
-    readonly closeAfterUse: boolean;
-    readonly expectContinueTimeoutMs: number;
-    readonly trace: ClientTrace | null;
-  };
-  /** An idle connection, taken in the same step; undefined if there is none. */
-  take(request: HttpRequest): PersistentConnection | undefined;
-  /** Puts back a connection that was taken and not used. */
-  giveBack(connection: PersistentConnection): void;
-  /** Null: nothing that the kernel holds could be missed. */
-  pollBarrier(connection: PersistentConnection): Promise<void> | null;
-  /** Makes a connection for `roundTrip`; it goes to the pool if nobody waits for it any more. */
-  dial(roundTrip: RoundTrip): void;
-  /** The round trip is over, its body read or closed. */
-  ended(roundTrip: RoundTrip): void;
+/** Where the outcome of a round trip goes. */
+export interface Settlement {
+  resolve(response: HttpResponse): void;
+  reject(reason: unknown): void;
 }
 
 /** A round trip under way. Owns: its attempts, its timer, its listener on the signal. */
-export class RoundTrip implements ExchangeEvents, ResponseExchange {
+export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWaiter, Leakable {
   readonly request: HttpRequest;
-  readonly promise: Promise<HttpResponse>;
   readonly #connections: ConnectionSource;
-  #resolve!: (response: HttpResponse) => void;
-  #reject!: (reason: unknown) => void;
+  /** Null once used: it would keep the response from being collected. */
+  #settlement: Settlement | null;
   #phase: HttpErrorPhase = "queue";
   #connection: PersistentConnection | null = null;
   /** Taken, but not proven to be alive yet. */
@@ -67,13 +52,17 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
   #failure: { error: unknown } | null = null;
   #responded = false;
   #over = false;
-  #timer: ReturnType<typeof setTimeout> | undefined = undefined;
-  #continueTimer: ReturnType<typeof setTimeout> | undefined = undefined;
+  /** While it waits for a connection. */
+  #ticket: Ticket<ConnectionWaiter> | null = null;
+  #dial: Dial | null = null;
+  /** For everything. */
+  #deadline: Deadline | null = null;
+  /** For the phase that it is in. */
+  #phaseDeadline: Deadline | null = null;
   #onEnded: ((error: unknown) => void) | null = null;
   #endError: { error: unknown } | null = null;
 
-  readonly #startedAt: number = performance.now();
-  #cost: DialCost = { dialMs: null, tlsMs: null };
+  readonly #startedAt: number;
   #gotConnAt: number | null = null;
   #wroteAt: number | null = null;
   #firstByteAt: number | null = null;
@@ -81,16 +70,14 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
   #reused = false;
   #endedAt: number | null = null;
 
-  constructor(request: HttpRequest, connections: ConnectionSource) {
+  constructor(request: HttpRequest, connections: ConnectionSource, settlement: Settlement) {
     this.request = request;
     this.#connections = connections;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    this.#settlement = settlement;
+    this.#startedAt = connections.clock.now();
   }
 
-  /** Begins. The outcome is {@linkcode promise}. */
+  /** Begins. */
   start(): void {
     const { signal, timeoutMs } = this.request;
     if (signal?.aborted) {
@@ -104,13 +91,66 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
       return;
     }
     signal?.addEventListener("abort", this);
-    if (timeoutMs > 0) this.#startTimer(timeoutMs);
+    if (timeoutMs > 0) {
+      this.#deadline = this.#connections.deadlines.set(
+        timeoutMs,
+        () =>
+          this.#expire(
+            this.#dialPhase ?? this.#phase,
+            `The exchange took more than ${timeoutMs} ms`,
+          ),
+      );
+    }
     this.#acquire();
   }
 
-  /** Whether it still waits for a connection. */
-  get wantsConnection(): boolean {
-    return !this.#over && this.#connection === null && this.#candidate === null;
+  // ConnectionWaiter
+
+  get key(): string {
+    return connectMethodKey(this.request);
+  }
+
+  get waitsSinceMs(): number {
+    return this.#startedAt;
+  }
+
+  dialStarted(dial: Dial): void {
+    this.#dial = dial;
+    this.#phase = "dial";
+    // It has its own time.
+    this.#clearPhaseDeadline();
+  }
+
+  connectionReady(connection: PersistentConnection): void {
+    this.#ticket = null;
+    this.#clearPhaseDeadline();
+    // Another's connection came first: what its own dial costs is not this request's.
+    if (connection.madeBy !== this.#dial) this.#dial = null;
+    this.#use(connection);
+  }
+
+  dialFailed(error: unknown): void {
+    this.#ticket = null;
+    const phase = error instanceof HttpError ? error.phase : "dial";
+    this.abort(withAttempt(error, phase, NEVER_SENT));
+  }
+
+  // Leakable
+
+  get label(): string {
+    return `${this.request.method} ${this.key}`;
+  }
+
+  leaked(): boolean {
+    if (this.#over) return false;
+    const { id } = this.#connection!;
+    this.abort(
+      new HttpError("ERR_BODY_CLOSED", "The response was dropped with its body unread", {
+        phase: "body",
+      }),
+    );
+    this.#each((trace) => trace.bodyLeaked?.({ id }));
+    return true;
   }
 
   /** Ends the round trip, in any phase: the call rejects, or the body fails. */
@@ -118,28 +158,13 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
     if (this.#over) return;
     this.#failure = { error: reason };
     this.#end(reason);
-    if (!this.#responded) this.#reject(reason);
+    this.#settlement?.reject(reason);
+    this.#settlement = null;
+    if (this.#ticket !== null) this.#connections.cancel(this.#ticket);
+    this.#ticket = null;
     if (this.#candidate?.isIdle) this.#connections.giveBack(this.#candidate);
     // Its exchange may be over, and the connection be another's.
     if (this.#connection?.serves(this)) this.#connection.close(reason);
-  }
-
-  /** The connection being made is being secured. */
-  securing(): void {
-    if (this.wantsConnection) this.#phase = "tls";
-  }
-
-  /** A connection that was made for this round trip. */
-  dialled(connection: PersistentConnection, cost: DialCost): void {
-    this.#cost = cost;
-    this.#use(connection);
-  }
-
-  /** No connection could be made. */
-  dialFailed(error: unknown): void {
-    if (!this.wantsConnection) return;
-    const phase = error instanceof HttpError ? error.phase : "dial";
-    this.abort(withAttempt(error, phase, NEVER_SENT));
   }
 
   #prepare(withoutExpect: boolean): Outgoing {
@@ -150,7 +175,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
   #acquire(): void {
     const connection = this.#connections.take(this.request);
     if (connection === undefined) {
-      this.#dial();
+      this.#wait();
       return;
     }
     const barrier = this.#connections.pollBarrier(connection);
@@ -158,9 +183,23 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
     else this.#prove(connection, barrier);
   }
 
-  #dial(): void {
-    this.#phase = "dial";
-    this.#connections.dial(this);
+  /** Waits for whichever comes first: a connection that becomes free, or one of its own. */
+  #wait(): void {
+    this.#phase = "queue";
+    this.#dial = null;
+    const { poolWaitTimeoutMs } = this.#connections.options;
+    try {
+      const ticket = this.#connections.enqueue(this.request, this);
+      if (!ticket.isWaiting) return;
+      this.#ticket = ticket;
+    } catch (error) {
+      this.abort(withAttempt(error, "queue", NEVER_SENT));
+      return;
+    }
+    // A dial has its own time.
+    if (this.#phase === "queue") {
+      this.#setPhaseDeadline(poolWaitTimeoutMs, "queue", "Waiting for a connection");
+    }
   }
 
   /**
@@ -187,7 +226,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
     this.#phase = "request";
     this.#attempts++;
     const { hasServed, idleSinceMs } = connection;
-    const now = performance.now();
+    const now = this.#connections.clock.now();
     this.#gotConnAt = now;
     this.#reused = hasServed;
     this.#each((trace) =>
@@ -206,23 +245,47 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
     this.abort(this.request.signal!.reason);
   }
 
-  #startTimer(delayMs: number): void {
-    this.#timer = setTimeout(() => this.#onTimeout(), Math.min(delayMs, MAX_TIMER_MS));
+  #setPhaseDeadline(limitMs: number, phase: HttpErrorPhase, what: string): void {
+    if (limitMs === 0) return;
+    this.#phaseDeadline = this.#connections.deadlines.set(
+      limitMs,
+      () => this.#expire(phase, `${what} took more than ${limitMs} ms`),
+    );
   }
 
-  #onTimeout(): void {
-    const { timeoutMs } = this.request;
-    const elapsedMs = performance.now() - this.#startedAt;
-    if (elapsedMs < timeoutMs) {
-      this.#startTimer(timeoutMs - elapsedMs);
-      return;
-    }
+  #clearPhaseDeadline(): void {
+    if (this.#phaseDeadline === null) return;
+    this.#connections.deadlines.clear(this.#phaseDeadline);
+    this.#phaseDeadline = null;
+  }
+
+  #expire(phase: HttpErrorPhase, what: string): void {
     this.abort(
-      new HttpError("ERR_TIMEOUT", `The exchange took more than ${timeoutMs} ms`, {
-        phase: this.#phase,
+      new HttpError("ERR_TIMEOUT", `${what} (${this.#spent()})`, {
+        phase,
         attempt: this.#attempt(),
       }),
     );
+  }
+
+  get #dialPhase(): "dial" | "tls" | null {
+    return this.#phase === "dial" && this.#dial !== null ? this.#dial.phase : null;
+  }
+
+  /** Where the time went, for the text of an error. */
+  #spent(): string {
+    const nowMs = this.#connections.clock.now();
+    const { queueMs, dialMs, tlsMs, requestMs, waitMs } = this.#timings(nowMs);
+    const bodyMs = this.#headAt === null ? null : nowMs - this.#headAt;
+    return Object.entries({
+      queue: queueMs,
+      dial: dialMs,
+      TLS: tlsMs,
+      request: requestMs,
+      wait: waitMs,
+      body: bodyMs,
+    }).filter(([, ms]) => ms !== null).map(([name, ms]) => `${name} ${Math.round(ms!)} ms`)
+      .join(", ");
   }
 
   #attempt(): Attempt {
@@ -238,59 +301,77 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
     const { expectContinueTimeoutMs } = this.#connections.options;
     if (expectContinueTimeoutMs === 0) return;
     const connection = this.#connection!;
-    this.#continueTimer = setTimeout(() => {
+    this.#phaseDeadline = this.#connections.deadlines.set(expectContinueTimeoutMs, () => {
       this.#contentBegan = true;
       connection.continueTimedOut();
-    }, Math.min(expectContinueTimeoutMs, MAX_TIMER_MS));
+    });
   }
 
   wroteRequest(error: unknown): void {
-    this.#wroteAt = performance.now();
-    if (!this.#responded && error === undefined) this.#phase = "response-header";
+    this.#wroteAt = this.#connections.clock.now();
+    this.#clearPhaseDeadline();
+    if (!this.#responded && error === undefined) {
+      this.#phase = "response-header";
+      const { responseHeaderTimeoutMs } = this.#connections.options;
+      this.#setPhaseDeadline(
+        responseHeaderTimeoutMs,
+        "response-header",
+        "Waiting for the response",
+      );
+    }
     this.#each((trace) => trace.wroteRequest?.({ error }));
   }
 
   firstByte(): void {
-    this.#firstByteAt = performance.now();
+    this.#firstByteAt = this.#connections.clock.now();
     this.#each((trace) => trace.gotFirstResponseByte?.());
   }
 
   informational(head: ResponseHead): void {
     if (head.statusCode === 100) {
-      clearTimeout(this.#continueTimer);
+      if (this.#phase === "request") this.#clearPhaseDeadline();
       this.#contentBegan = true;
       this.#each((trace) => trace.got100Continue?.());
     }
     this.#each((trace) => trace.got1xxResponse?.(head.statusCode, head.headers));
   }
 
+  finalHead(head: ResponseHead): void {
+    // Before the connection can become idle: it may be given up earlier for it.
+    if (head.fields.keepAlive !== -1) this.#connection!.hint(head.headers);
+  }
+
   response(head: ResponseHead, content: IncomingContent): void {
-    clearTimeout(this.#continueTimer);
+    this.#clearPhaseDeadline();
     const mayRepeat = !this.#contentBegan || isReplayable(this.request.body);
     if (head.statusCode === 417 && this.#outgoing!.expectContinue && mayRepeat) {
       this.#withoutExpect(content);
       return;
     }
-    this.#headAt = performance.now();
+    this.#headAt = this.#connections.clock.now();
     this.#phase = "body";
     this.#responded = true;
     if (content.framing.kind === "tunnel") this.#connection!.leave();
     const response = new ReceivedResponse(head, content, this);
-    this.#resolve(response);
+    this.#settlement!.resolve(response);
+    this.#settlement = null;
     if (content.framing.kind === "tunnel") this.#end(undefined);
     else if (content.whole !== null && !response.uncompressed) {
       this.bodyDone(content.whole.length, undefined);
     } else if (content.whole !== null) {
       // The round trip outlives its hold on the connection.
       this.#answered = this.#connection!.attempt();
+    } else {
+      this.#connections.watch(content, this);
     }
   }
 
   failed(error: unknown): void {
     if (this.#over) return;
-    clearTimeout(this.#continueTimer);
+    this.#clearPhaseDeadline();
     const located = withAttempt(error, this.#phase, this.#attempt());
-    if (this.#attempts === 1 && mayReplayAfter(located, this.request)) {
+    const mayRetry = this.#attempts === 1 && this.#connections.isShared;
+    if (mayRetry && mayReplayAfter(located, this.request)) {
       this.#retry(located as HttpError, false);
       return;
     }
@@ -318,7 +399,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
       this.abort(withAttempt(prepareError, "request", NEVER_SENT));
       return;
     }
-    this.#dial();
+    this.#wait();
   }
 
   // ResponseExchange
@@ -335,16 +416,21 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
   }
 
   get timings(): Timings {
-    const { dialMs, tlsMs } = this.#cost;
+    return this.#timings(null);
+  }
+
+  /** @param nowMs Where the phase under way ends; null: it has no end yet. */
+  #timings(nowMs: number | null): Timings {
+    const { dialMs, tlsMs } = this.#dial ?? NO_DIAL;
     const spentMs = (dialMs ?? 0) + (tlsMs ?? 0);
     const since = (to: number | null, from: number | null): number | null =>
       to === null || from === null ? null : Math.max(0, to - from);
     return {
-      queueMs: since(this.#gotConnAt, this.#startedAt + spentMs),
+      queueMs: since(this.#gotConnAt ?? nowMs, this.#startedAt + spentMs),
       dialMs,
       tlsMs,
-      requestMs: since(this.#wroteAt, this.#gotConnAt),
-      waitMs: since(this.#firstByteAt, this.#wroteAt),
+      requestMs: since(this.#wroteAt ?? nowMs, this.#gotConnAt),
+      waitMs: since(this.#firstByteAt ?? nowMs, this.#wroteAt),
       bodyMs: since(this.#endedAt, this.#headAt),
     };
   }
@@ -371,15 +457,24 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
     return withAttempt(error, "body", this.#attempt());
   }
 
+  readBegan(): void {
+    const { bodyIdleTimeoutMs } = this.#connections.options;
+    this.#setPhaseDeadline(bodyIdleTimeoutMs, "body", "Waiting for more of the body");
+  }
+
+  readEnded(): void {
+    this.#clearPhaseDeadline();
+  }
+
   drain(abandon: () => Promise<void>): Promise<void> {
     return this.#connection!.drain(abandon);
   }
 
   #end(error: unknown): void {
     this.#over = true;
-    this.#endedAt = performance.now();
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
-    if (this.#continueTimer !== undefined) clearTimeout(this.#continueTimer);
+    this.#endedAt = this.#connections.clock.now();
+    if (this.#deadline !== null) this.#connections.deadlines.clear(this.#deadline);
+    this.#clearPhaseDeadline();
     this.request.signal?.removeEventListener("abort", this);
     this.#endError = { error };
     this.#onEnded?.(error);
@@ -387,11 +482,9 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange {
   }
 
   #each(call: (trace: ClientTrace) => void): void {
-    const { trace } = this.#connections.options;
-    if (trace !== null) call(trace);
-    if (this.request.trace !== null) call(this.request.trace);
+    traces(this.#connections.options.trace, this.request.trace, call);
   }
 }
 
-/** Milliseconds. Timers above 2^31-1 fire at once on every runtime. */
-export const MAX_TIMER_MS: number = 2 ** 31 - 1;
+/** Of a request that was served by a connection that was there. */
+const NO_DIAL: { dialMs: number | null; tlsMs: number | null } = { dialMs: null, tlsMs: null };

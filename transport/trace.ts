@@ -39,4 +39,16 @@ export interface ClientTrace {
   retry?(event: { attempt: number; error: HttpError }): void;
   /** The body was read to its end, closed, or failed; `bytes` as they came over the wire. */
   bodyDone?(event: { bytes: number; error?: unknown }): void;
+  /** A response was dropped with its body unread; its connection has been closed. */
+  bodyLeaked?(event: { id: number }): void;
+}
+
+/** Calls the transport's hooks, then the request's. */
+export function traces(
+  transport: ClientTrace | null,
+  request: ClientTrace | null,
+  call: (trace: ClientTrace) => void,
+): void {
+  if (transport !== null) call(transport);
+  if (request !== null) call(request);
 }

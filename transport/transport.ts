@@ -7,9 +7,12 @@ import type { Dialer, TlsOptions } from "../conn/conn.ts";
 import { systemDialer } from "../conn/dial.ts";
 import { HttpError, printable } from "../conn/http_error.ts";
 import type { ParserMode } from "../http1/field_lines.ts";
-import { Connections, type TransportStats } from "./connections.ts";
-import type { HttpRequest } from "./http_request.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { Connections } from "./connections.ts";
+import { HttpRequest } from "./http_request.ts";
 import type { HttpResponse } from "./http_response.ts";
+import type { LeasedConnection } from "./leased_connection.ts";
+import type { TransportSnapshot, TransportStats } from "./snapshot.ts";
 import type { ClientTrace } from "./trace.ts";
 
 /** Takes a request and returns its response. */
@@ -44,6 +47,20 @@ export interface TransportOptions {
   maxIdleConns?: number;
   /** Idle connections kept for one host. Default: `maxIdleConns`. */
   maxIdleConnsPerHost?: number;
+  /** Connections to one host: being made, in use and idle; further requests wait. @default {0} */
+  maxConnsPerHost?: number;
+  /** Requests to one host that may wait because of the limits. @default {0} */
+  maxWaitersPerHost?: number;
+  /** Connections to one host that are being made at once. @default {0} */
+  maxDialsPerHost?: number;
+  /** Requests that one connection serves. @default {0} */
+  maxRequestsPerConn?: number;
+  /** From when on a connection is not used again; up to a tenth less for each. @default {0} */
+  maxConnAgeMs?: number;
+  /** How long a connection may be idle; less where the server says so. @default {90000} */
+  idleConnTimeoutMs?: number;
+  /** How long a request waits for a connection because of the limits. @default {0} */
+  poolWaitTimeoutMs?: number;
   /**
    * How long connecting may take.
    *
@@ -58,6 +75,10 @@ export interface TransportOptions {
   tlsHandshakeTimeoutMs?: number;
   /** How long a body waits for `100 Continue`; 0: as long as it takes. @default {1000} */
   expectContinueTimeoutMs?: number;
+  /** From the end of the request to the head of the final response. @default {0} */
+  responseHeaderTimeoutMs?: number;
+  /** Between two reads of the body that bring something. @default {0} */
+  bodyIdleTimeoutMs?: number;
   /** The heads and the trailer section of one response together. @default {1048576} */
   maxResponseHeaderBytes?: number;
   /**
@@ -80,6 +101,8 @@ export interface TransportOptions {
   parser?: ParserMode;
   /** For every request; a request's own trace is called too. */
   trace?: ClientTrace;
+  /** For tests: a clock of their own. Default: the runtime's. */
+  clock?: Clock;
 }
 
 /**
@@ -118,6 +141,14 @@ export class Transport implements RoundTripper, AsyncDisposable {
       closeAfterUse: options.disableKeepAlives ?? false,
       maxIdle,
       maxIdlePerKey: options.maxIdleConnsPerHost ?? maxIdle,
+      maxConnsPerKey: options.maxConnsPerHost ?? 0,
+      maxWaitersPerKey: options.maxWaitersPerHost ?? 0,
+      maxDialsPerKey: options.maxDialsPerHost ?? 0,
+      idleTimeoutMs: options.idleConnTimeoutMs ?? 90_000,
+      poolWaitTimeoutMs: options.poolWaitTimeoutMs ?? 0,
+      responseHeaderTimeoutMs: options.responseHeaderTimeoutMs ?? 0,
+      bodyIdleTimeoutMs: options.bodyIdleTimeoutMs ?? 0,
+      clock: options.clock ?? systemClock,
       dialTimeoutMs: options.dialTimeoutMs ?? 30_000,
       tlsHandshakeTimeoutMs: options.tlsHandshakeTimeoutMs ?? 10_000,
       expectContinueTimeoutMs: options.expectContinueTimeoutMs ?? 1_000,
@@ -127,6 +158,10 @@ export class Transport implements RoundTripper, AsyncDisposable {
         maxResponseHeaderBytes: (options.maxResponseHeaderBytes ?? 1024 * 1024) || Infinity,
         readBufferBytes: options.readBufferBytes ?? 16 * 1024,
         writeBufferBytes: options.writeBufferBytes ?? 4 * 1024,
+        life: {
+          maxRequests: options.maxRequestsPerConn ?? 0,
+          maxAgeMs: options.maxConnAgeMs ?? 0,
+        },
       },
     });
   }
@@ -170,6 +205,28 @@ export class Transport implements RoundTripper, AsyncDisposable {
   /** How many connections there are now. */
   stats(): TransportStats {
     return this.#connections.stats();
+  }
+
+  /** Everything that it holds, as plain data: each connection, waiting request and dial. */
+  inspect(): TransportSnapshot {
+    return this.#connections.inspect();
+  }
+
+  /** What would happen now to a request, in words: "would reuse #17, idle 2.1 s". */
+  explain(request: HttpRequest): string {
+    return this.#connections.explain(request);
+  }
+
+  /**
+   * Leases one connection for requests of the caller's own, one at a time.
+   *
+   * Cancel: the signal; a dial under way goes on for others.
+   *
+   * @param url Scheme, host and port count.
+   * @throws {HttpError} As {@linkcode Transport.roundTrip}, for getting a connection.
+   */
+  connect(url: string | URL, options: { signal?: AbortSignal } = {}): Promise<LeasedConnection> {
+    return this.#connections.connect(new HttpRequest(url, options));
   }
 
   /** Closes the connections that wait for a request. */
@@ -216,6 +273,16 @@ const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
   disableCompression: "flag",
   maxIdleConns: "count",
   maxIdleConnsPerHost: "count",
+  maxConnsPerHost: "count",
+  maxWaitersPerHost: "count",
+  maxDialsPerHost: "count",
+  maxRequestsPerConn: "count",
+  maxConnAgeMs: "count",
+  idleConnTimeoutMs: "count",
+  poolWaitTimeoutMs: "count",
+  responseHeaderTimeoutMs: "count",
+  bodyIdleTimeoutMs: "count",
+  clock: "object",
   dialTimeoutMs: "count",
   tlsHandshakeTimeoutMs: "count",
   expectContinueTimeoutMs: "count",

@@ -1,0 +1,218 @@
+/**
+ * One connection under a caller's own control, as Go's `NewClientConn` gives it.
+ *
+ * @module
+ */
+import { HttpError } from "../conn/http_error.ts";
+import { NEVER_SENT, withAttempt } from "./attempt.ts";
+import type { Clock } from "./clock.ts";
+import { connectMethodKey } from "./connect_method.ts";
+import type {
+  ConnectionSource,
+  ConnectionWaiter,
+  OpenRoundTrip,
+  RoundTripSettings,
+} from "./connection_source.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { HttpRequest } from "./http_request.ts";
+import type { HttpResponse } from "./http_response.ts";
+import type { PersistentConnection } from "./persistent_connection.ts";
+import type { Ticket } from "./pool.ts";
+
+/** A connection that serves one caller until it is released. */
+export interface LeasedConnection extends AsyncDisposable {
+  /** Integer from 1, unique within its transport. */
+  readonly id: number;
+  /** Whether it can take a request now. */
+  readonly isUsable: boolean;
+  /**
+   * Sends one request on this very connection; it is never repeated on another.
+   *
+   * @throws {HttpError} As `Transport.roundTrip`. `ERR_INVALID_REQUEST`: for another scheme, host
+   * or port, or while an exchange is under way. `ERR_CLOSED`: closed or released.
+   */
+  roundTrip(request: HttpRequest): Promise<HttpResponse>;
+  /** Gives it to the pool, once an exchange under way is over. Idempotent. */
+  release(): void;
+  /** Closes it; an exchange under way fails. Idempotent. */
+  close(): void;
+}
+
+/** The transport's connections, as a lease needs them. */
+export interface LeaseSource extends ConnectionSource {
+  roundTrip(request: HttpRequest, source: ConnectionSource): Promise<HttpResponse>;
+}
+
+/**
+ * Waits for a connection for `request`, which says where to and is not sent.
+ *
+ * Cancel: the request's signal.
+ */
+export function leaseConnection(
+  request: HttpRequest,
+  source: LeaseSource,
+): Promise<LeasedConnection> {
+  return new Promise((resolve, reject) => {
+    const waiting = new LeaseWaiter(request, source, (connection, error) => {
+      if (connection === null) reject(error);
+      else resolve(new Leased(connection, source));
+    });
+    waiting.start();
+  });
+}
+
+class LeaseWaiter implements ConnectionWaiter {
+  readonly request: HttpRequest;
+  readonly waitsSinceMs: number;
+  readonly #source: LeaseSource;
+  readonly #settle: (connection: PersistentConnection | null, error?: unknown) => void;
+  #ticket: Ticket<ConnectionWaiter> | null = null;
+
+  constructor(
+    request: HttpRequest,
+    source: LeaseSource,
+    settle: (connection: PersistentConnection | null, error?: unknown) => void,
+  ) {
+    this.request = request;
+    this.waitsSinceMs = source.clock.now();
+    this.#source = source;
+    this.#settle = settle;
+  }
+
+  get key(): string {
+    return connectMethodKey(this.request);
+  }
+
+  start(): void {
+    const { signal } = this.request;
+    if (signal?.aborted) {
+      this.#settle(null, signal.reason);
+      return;
+    }
+    const idle = this.#source.take(this.request);
+    if (idle !== undefined) {
+      this.connectionReady(idle);
+      return;
+    }
+    signal?.addEventListener("abort", this);
+    try {
+      const ticket = this.#source.enqueue(this.request, this);
+      if (ticket.isWaiting) this.#ticket = ticket;
+    } catch (error) {
+      this.dialFailed(error);
+    }
+  }
+
+  handleEvent(): void {
+    if (this.#ticket !== null) this.#source.cancel(this.#ticket);
+    this.dialFailed(this.request.signal!.reason);
+  }
+
+  dialStarted(): void {}
+
+  connectionReady(connection: PersistentConnection): void {
+    this.#stop();
+    connection.held = true;
+    this.#settle(connection);
+  }
+
+  dialFailed(error: unknown): void {
+    this.#stop();
+    const phase = error instanceof HttpError ? error.phase : "dial";
+    this.#settle(null, withAttempt(error, phase, NEVER_SENT));
+  }
+
+  #stop(): void {
+    this.#ticket = null;
+    this.request.signal?.removeEventListener("abort", this);
+  }
+}
+
+class Leased implements LeasedConnection, ConnectionSource {
+  readonly options: RoundTripSettings;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly isShared = false;
+  readonly #connection: PersistentConnection;
+  readonly #source: LeaseSource;
+  #released = false;
+
+  constructor(connection: PersistentConnection, source: LeaseSource) {
+    this.#connection = connection;
+    this.#source = source;
+    this.options = source.options;
+    this.clock = source.clock;
+    this.deadlines = source.deadlines;
+  }
+
+  get id(): number {
+    return this.#connection.id;
+  }
+
+  get isUsable(): boolean {
+    return !this.#released && this.#connection.isIdle;
+  }
+
+  async roundTrip(request: HttpRequest): Promise<HttpResponse> {
+    if (connectMethodKey(request) !== this.#connection.key) {
+      throw refused("ERR_INVALID_REQUEST", `it leads to ${this.#connection.key}`);
+    }
+    if (!this.isUsable) {
+      const busy = !this.#released && this.#connection.state === "exchanging";
+      throw busy
+        ? refused("ERR_INVALID_REQUEST", "an exchange is under way")
+        : refused("ERR_CLOSED", "it is closed or was released");
+    }
+    return await this.#source.roundTrip(request, this);
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#connection.held = false;
+    if (this.#connection.isIdle) this.#source.giveBack(this.#connection);
+  }
+
+  close(): void {
+    this.#released = true;
+    this.#connection.close(refused("ERR_CLOSED", "it was closed"));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    return Promise.resolve();
+  }
+
+  take(): PersistentConnection | undefined {
+    return this.#connection.isIdle ? this.#connection : undefined;
+  }
+
+  enqueue(): Ticket<ConnectionWaiter> {
+    throw refused("ERR_CONNECTION_LOST", "it was lost");
+  }
+
+  cancel(): void {}
+
+  giveBack(connection: PersistentConnection): void {
+    connection.conn.unref();
+  }
+
+  pollBarrier(connection: PersistentConnection): Promise<void> | null {
+    return this.#source.pollBarrier(connection);
+  }
+
+  watch(content: object, roundTrip: OpenRoundTrip): void {
+    this.#source.watch(content, roundTrip);
+  }
+
+  ended(roundTrip: OpenRoundTrip): void {
+    this.#source.ended(roundTrip);
+  }
+}
+
+function refused(
+  code: "ERR_INVALID_REQUEST" | "ERR_CLOSED" | "ERR_CONNECTION_LOST",
+  why: string,
+): HttpError {
+  return new HttpError(code, `Cannot use the leased connection: ${why}`, { phase: "queue" });
+}
