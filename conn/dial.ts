@@ -41,14 +41,20 @@ async function loadDialer(): Promise<Dialer> {
  * Makes a dialer of the running runtime's own sockets. Its adapter is loaded at the first dial.
  *
  * @example Connect, write, read
- * ```ts no-run
- * import { systemDialer } from "@roundtrip/http/conn";
+ * ```ts
+ * import { HttpError, systemDialer } from "@roundtrip/http/conn";
  *
- * const conn = await systemDialer().dial({ transport: "tcp", hostname: "localhost", port: 7 });
- * await conn.write(new TextEncoder().encode("hello"));
- * const buffer = new Uint8Array(1024);
- * const count = await conn.read(buffer);
- * conn.close();
+ * try {
+ *   const conn = await systemDialer().dial({ transport: "tcp", hostname: "127.0.0.1", port: 7 });
+ *   await conn.write(new TextEncoder().encode("hello"));
+ *   const buffer = new Uint8Array(1024);
+ *   const count = await conn.read(buffer);
+ *   console.log(buffer.subarray(0, count ?? 0));
+ *   conn.close();
+ * } catch (error) {
+ *   // Nobody listens there.
+ *   if (!(error instanceof HttpError) || error.code !== "ERR_DIAL") throw error;
+ * }
  * ```
  */
 export function systemDialer(): Dialer {
