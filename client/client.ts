@@ -89,6 +89,9 @@ export class Client {
    * @throws {HttpError} As {@linkcode Client.do}.
    */
   async get(url: string | URL, init: HttpRequestInit = {}): Promise<HttpResponse> {
+    if (init.method !== undefined && init.method !== "GET") {
+      throw invalid(`get() cannot send a ${printable(`${init.method}`)} request: use do()`);
+    }
     return await this.#follow(this.#request(url, { ...init, method: "GET" }));
   }
 

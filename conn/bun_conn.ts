@@ -111,6 +111,7 @@ export class BunConn implements Conn {
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #paused = false;
+  #isRef = true;
   #ended = false;
   #bytesRead = 0;
 
@@ -167,6 +168,7 @@ export class BunConn implements Conn {
     if (this.#paused) {
       this.#paused = false;
       this.#socket.resume();
+      if (this.#isRef) this.#socket.ref();
     }
     return promise;
   }
@@ -218,6 +220,8 @@ export class BunConn implements Conn {
     if (this.#queuedBytes > maxQueuedBytes && !this.#paused) {
       this.#paused = true;
       this.#socket.pause();
+      // What nobody reads does not keep the process alive, as on the other runtimes.
+      if (this.#isRef && this.#writing === null) this.#socket.unref();
     }
   }
 
@@ -332,10 +336,12 @@ export class BunConn implements Conn {
   }
 
   ref(): void {
+    this.#isRef = true;
     if (!this.#closed) this.#socket.ref();
   }
 
   unref(): void {
+    this.#isRef = false;
     if (!this.#closed) this.#socket.unref();
   }
 

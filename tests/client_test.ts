@@ -9,6 +9,7 @@ import {
   defaultClient,
   defaultTransport,
   get,
+  HttpError,
   HttpRequest,
   type HttpResponse,
   type RoundTripper,
@@ -50,11 +51,19 @@ test("client: get() is GET with the options of a request", async () => {
     signal,
     decompress: false,
     close: true,
-    method: "POST",
   });
   assert.deepEqual([request.method, request.href], ["GET", "http://a.test/b?c"]);
   assert.deepEqual([request.signal, request.decompress, request.close], [signal, false, true]);
   assert.equal(request.timeoutMs, 0);
+});
+
+test("client: get() refuses another method", async () => {
+  const client = new Client({ transport: new Notes() });
+  await assert.rejects(client.get("http://a.test/", { method: "POST" }), (error) => {
+    assert.ok(error instanceof HttpError);
+    assert.equal(error.code, "ERR_INVALID_REQUEST");
+    return true;
+  });
 });
 
 test("client: URLs are relative to baseUrl", async () => {

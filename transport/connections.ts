@@ -73,6 +73,8 @@ export class Connections
   #closed: { reason: unknown } | null = null;
   /** Settles when no round trip is under way any more. */
   #quiet: PromiseWithResolvers<void> | null = null;
+  /** Settles when no dial is under way any more. */
+  #undialled: PromiseWithResolvers<void> | null = null;
   #sweepTimer: TimerHandle = null;
   #sweepsAtMs = Infinity;
 
@@ -132,6 +134,9 @@ export class Connections
       await this.#quiet.promise;
     }
     this.destroy(this.#closed.reason);
+    if (this.#dials.size === 0) return;
+    this.#undialled ??= Promise.withResolvers<void>();
+    await this.#undialled.promise;
   }
 
   destroy(reason: unknown = closedError()): void {
@@ -199,7 +204,7 @@ export class Connections
       return;
     }
     const { expiresAtMs } = connection;
-    this.options.trace?.putIdleConn?.({ id: connection.id });
+    traces(this.options.trace, null, (trace) => trace.putIdleConn?.({ id: connection.id }));
     this.pool.giveBack(connection.lease!, this.clock.now(), expiresAtMs);
     this.#sweepBy(connection.lease!);
   }
@@ -209,7 +214,9 @@ export class Connections
     this.pool.remove(connection.lease!);
     if (this.options.trace?.putIdleConn === undefined) return;
     const why = error instanceof HttpError ? error : closedError();
-    this.options.trace.putIdleConn({ id: connection.id, error: why });
+    traces(this.options.trace, null, (trace) => {
+      trace.putIdleConn?.({ id: connection.id, error: why });
+    });
   }
 
   // PoolOwner
@@ -239,13 +246,15 @@ export class Connections
     try {
       conn = await dial.run();
     } catch (error) {
+      // Served by another connection, the request may be waiting again, in another place.
       const wasWaiting = ticket.isWaiting;
-      this.#waiters.delete(waiter);
+      if (wasWaiting) this.#waiters.delete(waiter);
       this.pool.dialFailed(ticket);
       if (wasWaiting) waiter.dialFailed(error);
       return;
     } finally {
       this.#dials.delete(dial);
+      if (this.#dials.size === 0) this.#undialled?.resolve();
     }
     const connection = new PersistentConnection(
       { id: this.#nextId++, madeBy: dial },

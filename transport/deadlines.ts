@@ -75,7 +75,7 @@ export class Deadlines {
     const list = entry.node.list;
     if (list === null) return;
     list.remove(entry.node);
-    if (list.size > 0) return;
+    if (list.size > 0 || this.#slots.get(entry.slot) !== list) return;
     this.#slots.delete(entry.slot);
     if (this.#slots.size === 0) this.#disarm();
   }
@@ -102,13 +102,25 @@ export class Deadlines {
   readonly #fire = (): void => {
     this.#timerSlot = Infinity;
     const nowMs = this.#clock.now();
-    for (const slot of [...this.#slots.keys()].sort((a, b) => a - b)) {
-      if (slot * SLOT_MS > nowMs) break;
-      const list = this.#slots.get(slot);
-      for (let entry = list?.shift(); entry !== undefined; entry = list?.shift()) entry.expire();
-      if (list?.size === 0) this.#slots.delete(slot);
+    try {
+      for (const slot of [...this.#slots.keys()].sort((a, b) => a - b)) {
+        if (slot * SLOT_MS > nowMs) break;
+        this.#expire(slot);
+      }
+    } finally {
+      // One that throws must not keep the others from firing.
+      let next = Infinity;
+      for (const slot of this.#slots.keys()) next = Math.min(next, slot);
+      if (next < this.#timerSlot) this.#arm(next);
     }
-    const next = Math.min(...this.#slots.keys());
-    if (next < this.#timerSlot) this.#arm(next);
   };
+
+  #expire(slot: number): void {
+    // Looked up again for each: one that fires may clear others, or stop all.
+    for (let list = this.#slots.get(slot); list !== undefined; list = this.#slots.get(slot)) {
+      const entry = list.shift();
+      if (list.size === 0) this.#slots.delete(slot);
+      entry?.expire();
+    }
+  }
 }

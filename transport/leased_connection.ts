@@ -104,7 +104,6 @@ class LeaseWaiter implements ConnectionWaiter {
   }
 
   handleEvent(): void {
-    if (this.#ticket !== null) this.#source.cancel(this.#ticket);
     this.dialFailed(this.request.signal!.reason);
   }
 
@@ -117,6 +116,8 @@ class LeaseWaiter implements ConnectionWaiter {
   }
 
   dialFailed(error: unknown): void {
+    // Where the transport ends, its place is still in the queues.
+    if (this.#ticket?.isWaiting) this.#source.cancel(this.#ticket);
     this.#stop();
     const phase = error instanceof HttpError ? error.phase : "dial";
     this.#settle(null, withAttempt(error, phase, NEVER_SENT));
@@ -136,6 +137,9 @@ class Leased implements LeasedConnection, ConnectionSource {
   readonly #connection: PersistentConnection;
   readonly #source: LeaseSource;
   #released = false;
+  #closed = false;
+  /** How many requests it had been given when one was promised it that is not sent yet. */
+  #takenAt = -1;
 
   constructor(connection: PersistentConnection, source: LeaseSource) {
     this.#connection = connection;
@@ -150,7 +154,7 @@ class Leased implements LeasedConnection, ConnectionSource {
   }
 
   get isUsable(): boolean {
-    return !this.#released && this.#connection.isIdle;
+    return !this.#released && this.#connection.isIdle && !this.#isTaken;
   }
 
   async roundTrip(request: HttpRequest): Promise<HttpResponse> {
@@ -158,7 +162,9 @@ class Leased implements LeasedConnection, ConnectionSource {
       throw refused("ERR_INVALID_REQUEST", `it leads to ${this.#connection.key}`);
     }
     if (!this.isUsable) {
-      const busy = !this.#released && this.#connection.state === "exchanging";
+      const { state } = this.#connection;
+      const inUse = this.#isTaken || state === "exchanging" || state === "draining";
+      const busy = !this.#released && inUse;
       throw busy
         ? refused("ERR_INVALID_REQUEST", "an exchange is under way")
         : refused("ERR_CLOSED", "it is closed or was released");
@@ -170,11 +176,12 @@ class Leased implements LeasedConnection, ConnectionSource {
     if (this.#released) return;
     this.#released = true;
     this.#connection.held = false;
-    if (this.#connection.isIdle) this.#source.giveBack(this.#connection);
+    if (this.#connection.isIdle && !this.#isTaken) this.#source.giveBack(this.#connection);
   }
 
   close(): void {
     this.#released = true;
+    this.#closed = true;
     this.#connection.close(refused("ERR_CLOSED", "it was closed"));
   }
 
@@ -184,17 +191,27 @@ class Leased implements LeasedConnection, ConnectionSource {
   }
 
   take(): PersistentConnection | undefined {
-    return this.#connection.isIdle ? this.#connection : undefined;
+    if (!this.#connection.isIdle || this.#isTaken) return undefined;
+    this.#takenAt = this.#connection.exchangeCount;
+    return this.#connection;
   }
 
   enqueue(): Ticket<ConnectionWaiter> {
+    if (this.#closed) throw refused("ERR_CLOSED", "it was closed");
     throw refused("ERR_CONNECTION_LOST", "it was lost");
   }
 
   cancel(): void {}
 
   giveBack(connection: PersistentConnection): void {
+    this.#takenAt = -1;
     connection.conn.unref();
+    if (this.#released) this.#source.giveBack(connection);
+  }
+
+  /** Whether a request has taken it and not been sent yet: the proof is under way. */
+  get #isTaken(): boolean {
+    return this.#takenAt === this.#connection.exchangeCount;
   }
 
   pollBarrier(connection: PersistentConnection): Promise<void> | null {

@@ -138,6 +138,8 @@ export class PersistentConnection implements ConnectionOwner {
   /** Sends a request; see {@linkcode ClientConnection.send}. */
   send(request: OutgoingRequest, events: ExchangeEvents): void {
     this.#exchanges++;
+    // A response without the field does not take back what the last one said.
+    this.#hintedRequests--;
     this.#serving = events;
     this.#writtenBefore = this.conn.bytesWritten;
     this.#readBefore = this.conn.bytesRead;

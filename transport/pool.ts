@@ -314,6 +314,11 @@ export class Pool<C, W> {
     return entry !== undefined && entry.expiresAtMs > nowMs ? entry : undefined;
   }
 
+  /** How many requests under that key may not dial yet. */
+  queuedCount(key: string): number {
+    return this.#hosts.get(key)?.dialWaiters.size ?? 0;
+  }
+
   /** Whether a request under that key could dial at once. */
   mayDial(key: string): boolean {
     const host = this.#hosts.get(key);

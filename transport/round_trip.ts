@@ -132,7 +132,11 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   dialFailed(error: unknown): void {
     this.#ticket = null;
     const phase = error instanceof HttpError ? error.phase : "dial";
-    this.abort(withAttempt(error, phase, NEVER_SENT));
+    if (error instanceof HttpError && error.code === "ERR_TIMEOUT") {
+      this.#expire(phase, error.message);
+    } else {
+      this.abort(withAttempt(error, phase, NEVER_SENT));
+    }
   }
 
   // Leakable
@@ -213,7 +217,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     try {
       await barrier;
     } catch (error) {
-      connection.close(error);
+      // Given up meanwhile, it may be another's.
+      if (!this.#over) connection.close(error);
     }
     if (this.#over) return;
     this.#candidate = null;
@@ -309,7 +314,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
 
   wroteRequest(error: unknown): void {
     this.#wroteAt = this.#connections.clock.now();
-    this.#clearPhaseDeadline();
+    // Of a body that is read already, it is the reader's.
+    if (!this.#responded) this.#clearPhaseDeadline();
     if (!this.#responded && error === undefined) {
       this.#phase = "response-header";
       const { responseHeaderTimeoutMs } = this.#connections.options;
@@ -333,7 +339,9 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
       this.#contentBegan = true;
       this.#each((trace) => trace.got100Continue?.());
     }
-    this.#each((trace) => trace.got1xxResponse?.(head.statusCode, head.headers));
+    // These may throw: the exchange fails with it.
+    this.#connections.options.trace?.got1xxResponse?.(head.statusCode, head.headers);
+    this.request.trace?.got1xxResponse?.(head.statusCode, head.headers);
   }
 
   finalHead(head: ResponseHead): void {
@@ -343,7 +351,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
 
   response(head: ResponseHead, content: IncomingContent): void {
     this.#clearPhaseDeadline();
-    const mayRepeat = !this.#contentBegan || isReplayable(this.request.body);
+    const mayRepeat = this.#connections.isShared &&
+      (!this.#contentBegan || isReplayable(this.request.body));
     if (head.statusCode === 417 && this.#outgoing!.expectContinue && mayRepeat) {
       this.#withoutExpect(content);
       return;

@@ -112,10 +112,10 @@ export function explanation({ clock, pool, options }: Inspected, key: string): s
     const seconds = ((nowMs - lease.idleSinceMs) / 1000).toFixed(1);
     return `would reuse #${lease.connection.id}, idle ${seconds} s`;
   }
-  const { active, dialing, waiting } = pool.counts(key);
+  const { active, dialing } = pool.counts(key);
   if (pool.mayDial(key)) return "would dial: no idle connection";
   const { maxConnsPerKey, maxWaitersPerKey } = options;
-  const ahead = Math.max(0, waiting - dialing);
+  const ahead = pool.queuedCount(key);
   if (maxWaitersPerKey > 0 && ahead >= maxWaitersPerKey) {
     return `would be refused: ${ahead} of ${maxWaitersPerKey} are waiting`;
   }

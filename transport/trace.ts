@@ -7,7 +7,10 @@ import type { Address, TlsInfo } from "../conn/conn.ts";
 import type { HttpError } from "../conn/http_error.ts";
 import type { HttpHeaders } from "../http1/http_headers.ts";
 
-/** Hooks, each optional, synchronous; they must not throw. Without one, nothing is done for it. */
+/**
+ * Hooks, each optional, synchronous. Without one, nothing is done for it. What a hook throws ends no
+ * request: it is an uncaught error; `got1xxResponse` alone may throw to end the exchange.
+ */
 export interface ClientTrace {
   /** A connection is wanted. */
   getConn?(event: { key: string }): void;
@@ -43,12 +46,25 @@ export interface ClientTrace {
   bodyLeaked?(event: { id: number }): void;
 }
 
-/** Calls the transport's hooks, then the request's. */
+/**
+ * Calls the transport's hooks, then the request's. What a hook throws is thrown where nobody is in
+ * the middle of something: as an uncaught error of its own turn.
+ */
 export function traces(
   transport: ClientTrace | null,
   request: ClientTrace | null,
   call: (trace: ClientTrace) => void,
 ): void {
-  if (transport !== null) call(transport);
-  if (request !== null) call(request);
+  if (transport !== null) guarded(transport, call);
+  if (request !== null) guarded(request, call);
+}
+
+function guarded(trace: ClientTrace, call: (trace: ClientTrace) => void): void {
+  try {
+    call(trace);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }

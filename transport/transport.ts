@@ -176,7 +176,7 @@ export class Transport implements RoundTripper, AsyncDisposable {
    * @throws {HttpError} `ERR_INVALID_REQUEST`, `ERR_UNSUPPORTED_SCHEME`, `ERR_BODY_LENGTH`:
    * the caller's. `ERR_DIAL`, `ERR_TLS`, `ERR_CONNECTION_LOST`: the network's.
    * `ERR_MALFORMED_RESPONSE`, `ERR_HEADERS_TOO_LARGE`: the server's. `ERR_TIMEOUT`. `ERR_CLOSED`:
-   * the transport was closed. What the caller's body or trace throws is thrown as it is.
+   * the transport was closed. What the caller's body throws is thrown as it is.
    */
   roundTrip(request: HttpRequest): Promise<HttpResponse> {
     if (request.scheme !== "http:" && request.scheme !== "https:") {
@@ -225,8 +225,13 @@ export class Transport implements RoundTripper, AsyncDisposable {
    * @param url Scheme, host and port count.
    * @throws {HttpError} As {@linkcode Transport.roundTrip}, for getting a connection.
    */
-  connect(url: string | URL, options: { signal?: AbortSignal } = {}): Promise<LeasedConnection> {
-    return this.#connections.connect(new HttpRequest(url, options));
+  async connect(
+    url: string | URL,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<LeasedConnection> {
+    const request = new HttpRequest(url, options);
+    if (request.scheme !== "http:" && request.scheme !== "https:") throw unsupported(request);
+    return await this.#connections.connect(request);
   }
 
   /** Closes the connections that wait for a request. */
@@ -256,10 +261,14 @@ export class Transport implements RoundTripper, AsyncDisposable {
   async #otherProtocol(request: HttpRequest): Promise<HttpResponse> {
     const other = this.#protocols.get(request.scheme);
     if (other !== undefined) return await other.roundTrip(request);
-    throw new HttpError("ERR_UNSUPPORTED_SCHEME", `Cannot request a ${request.scheme} URL`, {
-      phase: "request",
-    });
+    throw unsupported(request);
   }
+}
+
+function unsupported(request: HttpRequest): HttpError {
+  return new HttpError("ERR_UNSUPPORTED_SCHEME", `Cannot request a ${request.scheme} URL`, {
+    phase: "request",
+  });
 }
 
 type OptionKind = "flag" | "count" | "size" | "parser" | "object" | "text";
