@@ -17,6 +17,7 @@ import {
 import type { HttpError } from "./http_error.ts";
 import type { PollBarrier } from "./poll_barrier.ts";
 import { unusablePem } from "./tls_options.ts";
+import { WriteTurns } from "./write_turns.ts";
 import {
   handshakeError,
   missingNames,
@@ -121,6 +122,7 @@ export class BunConn implements Conn {
   #resolveWrite!: (count: number) => void;
   #rejectWrite!: (error: unknown) => void;
   #writeEnded = false;
+  #turns: WriteTurns = new WriteTurns();
   #bytesWritten = 0;
 
   constructor(address: Address, barrier: PollBarrier | null) {
@@ -207,6 +209,7 @@ export class BunConn implements Conn {
       this.#reading = null;
       p.set(chunk);
       freeLarge(chunk);
+      this.#turns.turned();
       this.#bytesRead += count;
       this.#resolveRead(count);
       return;
@@ -276,7 +279,7 @@ export class BunConn implements Conn {
     const count = this.#socket.write(p);
     if (count === p.length) {
       this.#bytesWritten += count;
-      return Promise.resolve(count);
+      return this.#turns.accepted(count);
     }
     if (count < 0) return Promise.reject(this.#streamError("request"));
     this.#bytesWritten += count;

@@ -17,6 +17,8 @@ import {
   tlsError,
 } from "./conn_error.ts";
 import { HttpError } from "./http_error.ts";
+import { LastingSocket } from "./lasting_socket.ts";
+import { WriteTurns } from "./write_turns.ts";
 
 /**
  * Bytes. A longer array is handed over in parts, so that `bytesWritten` tells how far a write came:
@@ -92,10 +94,12 @@ export class NodeConn implements Conn {
   /** The array of the pending write. */
   #writing: Uint8Array | null = null;
   #writeOffset = 0;
+  #writeFailure: HttpError | null = null;
   #resolveWrite!: (count: number) => void;
   #rejectWrite!: (error: unknown) => void;
   #writeEnded = false;
   #bytesWritten = 0;
+  #turns: WriteTurns = new WriteTurns();
   /** Native writes handed over and done; their callbacks come in order. */
   #handedOver = 0;
   #done = 0;
@@ -119,6 +123,7 @@ export class NodeConn implements Conn {
       this.#intake = options.intake.buffer;
       options.intake.receive = this.#onIntake;
     }
+    if (stream instanceof LastingSocket) stream.onLateEnd = this.#onEnd;
     stream.on("end", this.#onEnd);
     stream.on("error", this.#onError);
     stream.on("close", this.#onStreamClose);
@@ -195,6 +200,7 @@ export class NodeConn implements Conn {
 
   #finishRead(count: number): void {
     this.#reading = null;
+    this.#turns.turned();
     this.#bytesRead += count;
     this.#resolveRead(count);
   }
@@ -208,7 +214,9 @@ export class NodeConn implements Conn {
       this.#reading = null;
       this.#resolveRead(this.#takeQueued(p));
     }
-    this.#flowing = this.#queue.length === 0;
+    // Once a write has failed Node would not start to read again; what is left is not much.
+    const last = this.#writeFailure !== null;
+    this.#flowing = last || this.#queue.length === 0;
     return this.#flowing;
   }
 
@@ -260,10 +268,11 @@ export class NodeConn implements Conn {
     if (this.#closed) return Promise.reject(closedError("request"));
     if (this.#writeEnded) return Promise.reject(endedError());
     if (this.#failed) return Promise.reject(this.#streamError("request"));
+    if (this.#writeFailure !== null) return Promise.reject(this.#writeFailure);
     if (p.length === 0) return Promise.resolve(0);
     this.#writing = p;
     this.#writeOffset = 0;
-    if (this.#writeParts()) return Promise.resolve(p.length);
+    if (this.#writeParts()) return this.#turns.accepted(p.length);
     return new Promise<number>(this.#captureWrite);
   }
 
@@ -299,9 +308,17 @@ export class NodeConn implements Conn {
     this.#done++;
     // Callbacks of parts that were accepted at once come late and mean nothing.
     if (this.#writing === null || this.#done !== this.#handedOver) return;
-    if (error) this.#onError(error);
-    else this.#writeOn();
+    if (!error) this.#writeOn();
+    else if (this.#stream instanceof LastingSocket) this.#failWrite(error);
+    else this.#onError(error);
   };
+
+  /** Writing has failed; what the peer said before can still be read. */
+  #failWrite(error: Error): void {
+    this.#writeFailure = lostError("request", error);
+    this.#writing = null;
+    this.#rejectWrite(this.#writeFailure);
+  }
 
   #onFlushed = (): void => {
     if (this.#writing !== null && this.#done === this.#handedOver) this.#writeOn();

@@ -31,6 +31,7 @@ const adapter = "adapter of this runtime";
 const nodeImports: readonly Permission[] = [
   { path: "conn/node.ts", names: ["*"], reason: adapter },
   { path: "conn/node_conn.ts", names: ["*"], reason: adapter },
+  { path: "conn/lasting_socket.ts", names: ["node:net"], reason: adapter },
   { path: "conn/node_tls.ts", names: ["*"], reason: "TLS that the native engines cannot do" },
   { path: "conn/conn_duplex.ts", names: ["node:stream"], reason: "what node:tls runs over" },
   { path: "http1/content_coding.ts", names: ["node:zlib"], reason: "inflates with back-pressure" },
