@@ -11,7 +11,7 @@ import { once } from "node:events";
 import { createRequire } from "node:module";
 import process from "node:process";
 import { HttpError, HttpRequest, Transport } from "../mod.ts";
-import { seeded } from "./seeded.ts";
+import { SeededRandom } from "../testing/seeded_random.ts";
 
 const [count = 1_000_000, atOnce = 200, seed = 1] = process.argv.slice(2).map(Number);
 const here = new URL(".", import.meta.url).pathname;
@@ -27,7 +27,8 @@ const transport = new Transport({
   responseHeaderTimeoutMs: 20_000,
   bodyIdleTimeoutMs: 20_000,
 });
-const random = seeded(seed + 1);
+const numbers = new SeededRandom(seed + 1);
+const random = (): number => numbers.next();
 const codes = new Map<string, number>();
 let next = 0;
 let done = 0;

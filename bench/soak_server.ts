@@ -7,9 +7,10 @@
  */
 import { createServer, type Socket } from "node:net";
 import process from "node:process";
-import { seeded } from "./seeded.ts";
+import { SeededRandom } from "../testing/seeded_random.ts";
 
-const random = seeded(Number(process.argv[2] ?? 1));
+const numbers = new SeededRandom(Number(process.argv[2] ?? 1));
+const random = (): number => numbers.next();
 const open = new Set<Socket>();
 
 const server = createServer({ noDelay: true }, (socket) => {

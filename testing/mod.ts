@@ -11,3 +11,11 @@ export {
   scriptedDialer,
   ScriptError,
 } from "./scripted_conn.ts";
+export {
+  simulate,
+  type SimulatedTransport,
+  SimulationError,
+  type SimulationOptions,
+  type SimulationResult,
+} from "./simulation.ts";
+export { VirtualClock } from "./virtual_clock.ts";

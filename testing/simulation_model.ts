@@ -1,0 +1,383 @@
+/**
+ * What must hold while a transport is simulated. Knows nothing of the transport but its public
+ * counts, and has an account of its own: of the network, the servers and the callers.
+ *
+ * @module
+ */
+import type { TransportSnapshot, TransportStats } from "../transport/snapshot.ts";
+import type { ClientTrace } from "../transport/trace.ts";
+import { RequestScanner, type ScannedRequest } from "./request_scanner.ts";
+import type { SimulatedConn } from "./simulated_conn.ts";
+import type { SimulatedNetwork } from "./simulated_network.ts";
+import type { SentResponse, ServerLedger } from "./simulated_server.ts";
+import type { SimulationWorld } from "./simulation_world.ts";
+
+/** One attempt at a request, as the network saw it. */
+interface Attempt {
+  readonly conn: SimulatedConn;
+  readonly step: number;
+  /** Whether the connection had been read from so recently that no proof is due. */
+  readonly isFresh: boolean;
+  readonly isReused: boolean;
+  readonly readBefore: number;
+  acceptedBytes: number;
+}
+
+/** One request of a caller. */
+export interface TrackedRequest {
+  readonly id: number;
+  readonly host: string;
+  readonly method: string;
+  /** Whether it may reach a server twice. */
+  readonly isRepeatable: boolean;
+  readonly isReplayable: boolean;
+  /** When `roundTrip` must have settled. */
+  readonly dueMs: number;
+  readonly attempts: Attempt[];
+  readonly refusedAttempts: Set<Attempt>;
+  /** How often a server has received all of it. */
+  received: number;
+  /** Dials under way that were begun for it. */
+  dials: number;
+  /** Whether one of them may be that of an earlier attempt. */
+  hasOldDial: boolean;
+  gotConn: boolean;
+  aborted: boolean;
+  settled: boolean;
+}
+
+/** What is known of one connection. */
+interface ConnAccount {
+  readonly conn: SimulatedConn;
+  readonly tap: RequestScanner;
+  requests: number;
+  /** Whether bytes were planted: from then on nobody knows which response is whose. */
+  tainted: boolean;
+  attempt: Attempt | null;
+  /** What the server said that it keeps an idle connection. */
+  hintMs: number;
+  requestsLeft: number;
+  idleSinceMs: number;
+}
+
+/** Milliseconds. What deadlines may be late by their slots. */
+const SLOT_MS = 5;
+
+/** The checks, and the accounts that they compare. */
+export class SimulationModel implements ServerLedger {
+  /** The first thing that was wrong. */
+  violation: string | null = null;
+  step = 0;
+  /** Of everything that was logged; the same for one seed on every runtime. */
+  hash = 0x811c9dc5;
+  readonly recent: string[] = [];
+  readonly requests: Map<number, TrackedRequest> = new Map();
+  readonly counts: Map<string, number> = new Map();
+  readonly #world: SimulationWorld;
+  readonly #network: () => SimulatedNetwork;
+  readonly #pending: Set<TrackedRequest> = new Set();
+  readonly #accounts: Map<number, ConnAccount> = new Map();
+  readonly #responses: SentResponse[] = [];
+  /** Which request has which connection, as the traces tell. */
+  readonly #holders: Map<number, number> = new Map();
+
+  constructor(world: SimulationWorld, network: () => SimulatedNetwork) {
+    this.#world = world;
+    this.#network = network;
+  }
+
+  /** Requests whose call has not settled. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  log(line: string): void {
+    const text = `${this.#network().clock.now()} ${line}`;
+    for (let i = 0; i < text.length; i++) {
+      this.hash = Math.imul(this.hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
+    }
+    this.recent.push(text);
+    if (this.recent.length > 120) this.recent.splice(0, 60);
+  }
+
+  fail(what: string): void {
+    this.violation ??= what;
+  }
+
+  count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+  }
+
+  // What callers do.
+
+  begin(request: TrackedRequest): void {
+    this.requests.set(request.id, request);
+    this.#pending.add(request);
+    this.log(`${request.method} ${request.id} to ${request.host}`);
+  }
+
+  settled(request: TrackedRequest, outcome: string): void {
+    if (request.settled) this.fail(`request ${request.id} settled twice`);
+    request.settled = true;
+    this.#pending.delete(request);
+    this.log(`${request.id} ${outcome}`);
+    this.count(outcome);
+  }
+
+  /** A response has come: whether its body must be this request's. */
+  answered(request: TrackedRequest, number: number, id: number): boolean {
+    const response = this.#responses[number];
+    const attempt = request.attempts.at(-1);
+    if (response === undefined || attempt === undefined) {
+      this.fail(`request ${request.id} was answered by nothing that was sent`);
+      return false;
+    }
+    if (response.forId !== id) this.fail(`response ${number} has changed on its way`);
+    if (response.forId === request.id) return true;
+    this.count("poisoned");
+    const what = `request ${request.id} was answered by response ${number} to ${response.forId}`;
+    const account = this.#accounts.get(attempt.conn.id)!;
+    if (response.connId !== attempt.conn.id) this.fail(`${what} of another connection`);
+    else if (!account.tainted) this.fail(`${what}, and nothing was planted`);
+    else if (response.arrivedStep < attempt.step && !attempt.isFresh) {
+      this.fail(`${what}, which was there before the request was written`);
+    }
+    return false;
+  }
+
+  // What the transport says.
+
+  traceOf(request: TrackedRequest): ClientTrace {
+    return {
+      connectStart: () => void request.dials++,
+      connectDone: () => void request.dials--,
+      gotConn: ({ id }) => {
+        request.gotConn = true;
+        const holder = this.#holders.get(id);
+        if (holder !== undefined) {
+          this.fail(`connection ${id} was given to ${request.id} while ${holder} had it`);
+        }
+        this.#holders.set(id, request.id);
+      },
+      retry: () => {
+        request.gotConn = false;
+        request.hasOldDial = request.dials > 0;
+        this.count("retry");
+      },
+    };
+  }
+
+  readonly trace: ClientTrace = {
+    putIdleConn: ({ id, error }) => {
+      this.log(`put ${id} ${error?.code ?? "idle"}`);
+      this.#holders.delete(id);
+      const account = this.#accounts.get(id);
+      if (account !== undefined) account.idleSinceMs = this.#network().clock.now();
+    },
+  };
+
+  // What the network sees.
+
+  opened(conn: SimulatedConn): void {
+    const tap = new RequestScanner((request) => this.#headAccepted(conn, request), () => {});
+    this.#accounts.set(conn.id, {
+      conn,
+      tap,
+      requests: 0,
+      tainted: false,
+      attempt: null,
+      hintMs: Infinity,
+      requestsLeft: Infinity,
+      idleSinceMs: Infinity,
+    });
+  }
+
+  accepted(conn: SimulatedConn, bytes: Uint8Array): void {
+    const account = this.#accounts.get(conn.id)!;
+    const { tap } = account;
+    if ((tap.current === null || tap.current.complete) && tap.headBytes === 0) {
+      this.#attemptBegins(account);
+    }
+    if (account.attempt !== null) account.attempt.acceptedBytes += bytes.length;
+    tap.push(bytes);
+  }
+
+  #headAccepted(conn: SimulatedConn, { id }: ScannedRequest): void {
+    const request = this.requests.get(id);
+    if (request?.attempts.at(-1)?.conn !== conn) {
+      this.fail(`request ${id} was written to a connection that it was not given`);
+    }
+  }
+
+  #attemptBegins(account: ConnAccount): void {
+    const { conn } = account;
+    const request = this.requests.get(this.#holders.get(conn.id) ?? 0);
+    if (request === undefined) {
+      this.fail(`bytes were written to #${conn.id}, which nobody has`);
+      return;
+    }
+    const nowMs = this.#network().clock.now();
+    const idleMs = nowMs - account.idleSinceMs;
+    const previous = request.attempts.at(-1);
+    account.requests++;
+    const attempt: Attempt = account.attempt = {
+      conn,
+      step: this.step,
+      isFresh: nowMs - conn.lastReadMs <= 1,
+      isReused: account.requests > 1,
+      readBefore: conn.bytesRead,
+      acceptedBytes: 0,
+    };
+    request.attempts.push(attempt);
+    const { id } = request;
+    if (request.settled) this.fail(`request ${id} was sent after it had settled`);
+    if (previous !== undefined) this.#checkRepeat(request, previous);
+    const { maxRequestsPerConn } = this.#world.transport;
+    if (maxRequestsPerConn > 0 && account.requests > maxRequestsPerConn) {
+      this.fail(`#${conn.id} has served more than ${maxRequestsPerConn} requests`);
+    }
+    if (account.tainted) return;
+    if (conn.serverSentBytes !== conn.bytesRead) {
+      this.fail(`request ${id} was written to #${conn.id} before its last response was read`);
+    }
+    if (idleMs > account.hintMs) this.fail(`#${conn.id} was used after its Keep-Alive time`);
+    if (account.requestsLeft-- <= 0) this.fail(`#${conn.id} was used after its Keep-Alive max`);
+  }
+
+  #checkRepeat(request: TrackedRequest, previous: Attempt): void {
+    const { id, attempts, refusedAttempts } = request;
+    if (attempts.length > 2 + refusedAttempts.size) this.fail(`request ${id} was sent too often`);
+    if (refusedAttempts.has(previous)) return;
+    const why = !previous.isReused
+      ? "on a fresh connection"
+      : previous.conn.bytesRead > previous.readBefore
+      ? "and answered"
+      : !request.isReplayable
+      ? "with a body that cannot be repeated"
+      : previous.acceptedBytes > 0 && !request.isRepeatable
+      ? "and may not be repeated"
+      : null;
+    if (why !== null) this.fail(`request ${id} was repeated although it was sent ${why}`);
+  }
+
+  // ServerLedger
+
+  headReceived(conn: SimulatedConn, request: ScannedRequest): void {
+    this.log(`#${conn.id} server has head of ${request.id}`);
+  }
+
+  requestReceived(conn: SimulatedConn, { id }: ScannedRequest): void {
+    this.log(`#${conn.id} server has ${id}`);
+    const request = this.requests.get(id)!;
+    request.received++;
+    if (request.received > 1 + request.refusedAttempts.size && !request.isRepeatable) {
+      this.fail(`request ${id} (${request.method}) was received ${request.received} times`);
+    }
+  }
+
+  responding(conn: SimulatedConn, forId: number): SentResponse {
+    const response = {
+      number: this.#responses.length,
+      forId,
+      connId: conn.id,
+      arrivedStep: Infinity,
+    };
+    this.#responses.push(response);
+    if (forId === 0) this.#accounts.get(conn.id)!.tainted = true;
+    return response;
+  }
+
+  responseArrived(response: SentResponse): void {
+    response.arrivedStep = this.step;
+  }
+
+  refusedExpectation(id: number): void {
+    const request = this.requests.get(id)!;
+    const attempt = request.attempts.at(-1);
+    if (attempt !== undefined) request.refusedAttempts.add(attempt);
+  }
+
+  hinted(conn: SimulatedConn, hint: { timeoutS: number | null; max: number | null }): void {
+    const account = this.#accounts.get(conn.id)!;
+    if (hint.max !== null) account.requestsLeft = hint.max;
+    if (hint.timeoutS !== null) account.hintMs = hint.timeoutS * 1_000;
+  }
+
+  // After every step.
+
+  check(stats: TransportStats, snapshot: TransportSnapshot): void {
+    const network = this.#network();
+    const nowMs = network.clock.now();
+    const { maxIdleConns } = this.#world.transport;
+    if (maxIdleConns > 0 && stats.idle > maxIdleConns) this.fail(`${stats.idle} are idle`);
+    if (stats.total !== network.open.size) {
+      this.fail(`${network.open.size} connections are open, the transport counts ${stats.total}`);
+    }
+    if (stats.total !== stats.idle + stats.active) this.fail("stats().total is no sum");
+    for (const host of this.#world.hosts) this.#checkHost(host, stats);
+    let idle = 0;
+    for (const { id, localAddr, idleMs, state } of snapshot.connections) {
+      const isIdle = idleMs !== null;
+      if (isIdle) idle++;
+      if (localAddr.transport === "tcp" && localAddr.port !== id % 65_535 + 1) {
+        this.fail(`connection ${id} is another than the network's #${id}`);
+      }
+      if (isIdle && state !== "idle") this.fail(`connection ${id} is idle and ${state}`);
+      if (isIdle && this.#holders.has(id)) {
+        this.fail(`connection ${id} is idle and held by ${this.#holders.get(id)}`);
+      }
+    }
+    if (idle !== stats.idle) this.fail(`inspect() lists ${idle} idle, stats() ${stats.idle}`);
+    if (snapshot.connections.length !== stats.total) this.fail("inspect() lists not all");
+    if (snapshot.waiters.length !== stats.waiting) {
+      this.fail(`inspect() lists ${snapshot.waiters.length} waiting, stats() ${stats.waiting}`);
+    }
+    for (const request of this.#pending) {
+      if (request.aborted) this.fail(`request ${request.id} was aborted and has not settled`);
+      if (nowMs > request.dueMs + SLOT_MS + this.#world.latenessMs) {
+        this.fail(`request ${request.id} has not settled in its time`);
+      }
+    }
+  }
+
+  #checkHost(host: string, stats: TransportStats): void {
+    const key = `http://${host}:80`;
+    const counts = stats.perHost[key] ?? { idle: 0, active: 0, dialing: 0, waiting: 0 };
+    const { idle, active, dialing, waiting } = counts;
+    const network = this.#network();
+    const { maxConnsPerHost, maxIdleConnsPerHost, maxDialsPerHost, maxWaitersPerHost } =
+      this.#world.transport;
+    let open = 0;
+    for (const conn of network.open) if (conn.host === host) open++;
+    if (idle + active !== open) this.fail(`${host}: ${open} open, ${idle} idle, ${active} active`);
+    const dials = network.dials.get(host) ?? 0;
+    if (dialing !== dials) this.fail(`${host}: ${dials} dials, counted ${dialing}`);
+    const all = idle + active + dialing;
+    if (maxConnsPerHost > 0 && all > maxConnsPerHost) this.fail(`${host}: ${all} connections`);
+    if (maxIdleConnsPerHost > 0 && idle > maxIdleConnsPerHost) this.fail(`${host}: ${idle} idle`);
+    if (maxDialsPerHost > 0 && dialing > maxDialsPerHost) this.fail(`${host}: ${dialing} dials`);
+    let withDial = 0;
+    let mayDialOrNot = 0;
+    let repeating = 0;
+    for (const request of this.#pending) {
+      if (request.host !== host || request.gotConn) continue;
+      if (request.hasOldDial) mayDialOrNot++;
+      else if (request.dials > 0) withDial++;
+      if (request.attempts.length > 0) repeating++;
+    }
+    // A request is repeated on a connection of its own, whatever is idle.
+    if (waiting > repeating && idle > 0) {
+      this.fail(`${host}: ${waiting} wait while ${idle} are idle`);
+    }
+    const without = waiting - withDial;
+    if (without < 0) this.fail(`${host}: ${waiting} wait, ${withDial} of them dial`);
+    const mayDial = (maxConnsPerHost === 0 || all < maxConnsPerHost) &&
+      (maxDialsPerHost === 0 || dialing < maxDialsPerHost);
+    if (mayDial && without > mayDialOrNot) {
+      this.fail(`${host}: ${without} wait while a slot is free`);
+    }
+    if (maxWaitersPerHost > 0 && without - mayDialOrNot > maxWaitersPerHost) {
+      this.fail(`${host}: queue too long`);
+    }
+  }
+}
