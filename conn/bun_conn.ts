@@ -285,6 +285,8 @@ export class BunConn implements Conn {
     this.#bytesWritten += count;
     this.#writing = p;
     this.#writeOffset = count;
+    // A paused socket was let go of; one that has still to write is not.
+    if (this.#paused && this.#isRef) this.#socket.ref();
     return new Promise<number>(this.#captureWrite);
   }
 

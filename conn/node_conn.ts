@@ -214,9 +214,7 @@ export class NodeConn implements Conn {
       this.#reading = null;
       this.#resolveRead(this.#takeQueued(p));
     }
-    // Once a write has failed Node would not start to read again; what is left is not much.
-    const last = this.#writeFailure !== null;
-    this.#flowing = last || this.#queue.length === 0;
+    this.#flowing = this.#queue.length === 0;
     return this.#flowing;
   }
 
