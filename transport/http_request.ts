@@ -106,19 +106,25 @@ export class HttpRequest {
   readonly href: string;
   /** For example `"https:"`. */
   readonly scheme: string;
-  /** Canonical host: the same text for the resolver, SNI and the pool. IPv6 without brackets. */
+  /**
+   * Canonical host: the same text for the resolver, SNI and the pool. IPv6 without brackets.
+   * `"localhost"` for `http+unix:`, where it is not dialled.
+   */
   readonly hostname: string;
   /** Integer 1..65535. */
   readonly port: number;
-  /** Host and, unless it is the scheme's own, port. */
+  /** Host and, unless it is the scheme's own, port; what the `Host` field says by default. */
   readonly authority: string;
+  /** Of an `http+unix:` URL the absolute path of its socket, decoded; else null. */
+  readonly socketPath: string | null;
   /** Path and query. */
   readonly requestTarget: string;
 
   /**
    * Makes a request.
    *
-   * @param url Absolute. Its fragment is not sent.
+   * @param url Absolute. Its fragment is not sent. `http+unix:` URLs have the percent-encoded path
+   * of a socket in the place of the host: `http+unix://%2Fvar%2Frun%2Fdocker.sock/info`.
    * @throws {HttpError} `ERR_INVALID_REQUEST`: what may not be sent, or an unknown option.
    */
   constructor(url: string | URL, init: HttpRequestInit = {}) {
@@ -128,14 +134,16 @@ export class HttpRequest {
     const target = parseUrl(url);
     this.href = target.href;
     this.scheme = target.protocol;
-    this.hostname = target.hostname.startsWith("[")
-      ? target.hostname.slice(1, -1)
-      : target.hostname;
+    this.socketPath = target.protocol === "http+unix:" ? socketPathOf(target) : null;
+    const hostname = this.socketPath === null ? target.hostname : SOCKET_AUTHORITY;
+    this.hostname = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
     this.port = target.port !== "" ? Number(target.port) : target.protocol === "https:" ? 443 : 80;
-    this.authority = target.host;
+    this.authority = this.socketPath === null ? target.host : SOCKET_AUTHORITY;
     // An empty query is a query too, which only the whole URL tells.
     const emptyQuery = target.search === "" && target.href.endsWith("?") ? "?" : "";
-    this.requestTarget = target.pathname + target.search + emptyQuery;
+    // Only of http and https does the URL parser make an empty path "/".
+    const path = target.pathname === "" && this.socketPath !== null ? "/" : target.pathname;
+    this.requestTarget = path + target.search + emptyQuery;
     this.method = init.method === undefined ? "GET" : `${init.method}`;
     checkMethod(this.method);
     this.headers = init.headers === undefined ? NO_HEADERS : new HttpHeaders(init.headers).freeze();
@@ -252,8 +260,27 @@ export function parseUrl(input: string | URL, base?: string): URL {
     throw invalid("Cannot use a URL with credentials: send an Authorization header");
   }
   if (url.port === "0") throw invalid("Cannot use port 0");
-  if (url.hash !== "") url.hash = "";
+  // Of an empty fragment, only the whole URL tells.
+  if (url.href.includes("#")) url.hash = "";
   return url;
+}
+
+/** What servers behind a Unix socket see as their host, unless the caller names another. */
+const SOCKET_AUTHORITY = "localhost";
+
+/** The path of the socket that stands in the place of the host. */
+function socketPathOf(url: URL): string {
+  if (url.port !== "") throw invalid("Cannot use an http+unix: URL with a port");
+  let path = "";
+  try {
+    path = decodeURIComponent(url.hostname);
+  } catch (cause) {
+    throw invalid(`Cannot use the socket path "${printable(url.hostname)}": not UTF-8`, cause);
+  }
+  if (!path.startsWith("/") || path.includes("\0")) {
+    throw invalid(`Cannot use the socket path "${printable(path)}": not an absolute path`);
+  }
+  return path;
 }
 
 function flag(name: string, value: boolean | undefined): boolean | null {
