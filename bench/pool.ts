@@ -23,6 +23,7 @@ function measure(hostCount: number): number {
     {
       startDial: (ticket) => pool.dialled(ticket, pool.admit(ticket, ticket.waiter), 0),
       deliver: (_, lease) => leases.push(lease),
+      kept: () => {},
       discard: () => {},
     },
   );

@@ -111,6 +111,8 @@ export class Narrator implements ClientTrace {
       compression: false,
       close: false,
       withoutExpect: this.#withoutExpect,
+      forwarder: null,
+      withoutProxyAuthorization: false,
     });
     this.#lines(">", head.replace(/\r\n$/, "").split("\r\n"));
   }

@@ -224,7 +224,7 @@ export class SimulationModel implements ServerLedger {
       conn,
       step: this.step,
       isFresh: nowMs - conn.lastReadMs <= 1,
-      isReused: account.requests > 1,
+      isReused: account.requests > 1 || account.idleSinceMs < Infinity,
       readBefore: conn.bytesRead,
       acceptedBytes: 0,
     };

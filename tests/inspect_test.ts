@@ -234,7 +234,14 @@ test("timings: a number for each phase that happened, null for others", async ()
       clock.jump(30);
       await request.answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
       const response = await going;
-      const first = { queueMs: 0, dialMs: 0, tlsMs: tls ? 0 : null, requestMs: 0, waitMs: 30 };
+      const first = {
+        queueMs: 0,
+        dialMs: 0,
+        proxyMs: null,
+        tlsMs: tls ? 0 : null,
+        requestMs: 0,
+        waitMs: 30,
+      };
       assert.deepEqual(response.timings, { ...first, bodyMs: null });
       clock.jump(20);
       await request.connection.send("ok");

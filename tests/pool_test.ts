@@ -34,6 +34,7 @@ class Bench {
         this.leases.set(lease.connection, lease);
         this.log.push(`${waiter} gets ${lease.connection}`);
       },
+      kept: () => {},
       discard: (connection, why) => this.log.push(`close ${connection} (${why})`),
     });
   }
@@ -284,6 +285,7 @@ function runModel(given: PoolLimits, operations: Step[]): void {
       idle.delete(lease.connection);
       leased.set(lease.connection, lease);
     },
+    kept: () => {},
     discard: (connection) => {
       assert.equal(idle.delete(connection) || leased.delete(connection), true);
     },

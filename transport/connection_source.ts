@@ -10,6 +10,7 @@ import type { Dial } from "./dial.ts";
 import type { HttpRequest } from "./http_request.ts";
 import type { Leakable } from "./leak_watch.ts";
 import type { PersistentConnection } from "./persistent_connection.ts";
+import type { Route, RoutedRequest } from "./route.ts";
 import type { Ticket } from "./pool.ts";
 import type { ClientTrace } from "./trace.ts";
 
@@ -17,6 +18,8 @@ import type { ClientTrace } from "./trace.ts";
 export interface RoundTripSettings {
   readonly compression: boolean;
   readonly closeAfterUse: boolean;
+  /** Whether a `Proxy-Authorization` is for a proxy alone: there are proxies. */
+  readonly usesProxies: boolean;
   readonly poolWaitTimeoutMs: number;
   readonly expectContinueTimeoutMs: number;
   readonly responseHeaderTimeoutMs: number;
@@ -25,9 +28,7 @@ export interface RoundTripSettings {
 }
 
 /** Whoever waits for a connection. Called synchronously. */
-export interface ConnectionWaiter {
-  readonly key: string;
-  readonly request: HttpRequest;
+export interface ConnectionWaiter extends RoutedRequest {
   readonly waitsSinceMs: number;
   /** A connection is being made because of it. */
   dialStarted(dial: Dial): void;
@@ -44,14 +45,20 @@ export interface ConnectionSource {
   readonly deadlines: Deadlines;
   /** Whether it can have more than one connection. */
   readonly isShared: boolean;
+  /**
+   * How the request reaches its server.
+   *
+   * @throws {HttpError} `ERR_INVALID_REQUEST`, `ERR_PROXY`.
+   */
+  route(request: HttpRequest): Route | Promise<Route>;
   /** An idle connection, taken in the same step; undefined if there is none. */
-  take(request: HttpRequest): PersistentConnection | undefined;
+  take(wanted: RoutedRequest): PersistentConnection | undefined;
   /**
    * Gets a connection for `waiter`: its own, or one that becomes free first.
    *
    * @throws {HttpError} `ERR_QUEUE_FULL`.
    */
-  enqueue(request: HttpRequest, waiter: ConnectionWaiter): Ticket<ConnectionWaiter>;
+  enqueue(waiter: ConnectionWaiter): Ticket<ConnectionWaiter>;
   /** The request does not want one any more. */
   cancel(ticket: Ticket<ConnectionWaiter>): void;
   /** Puts back a connection that was taken and not used. */

@@ -8,7 +8,7 @@ import type { Conn } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
 import type { ClientConnectionOptions } from "../http1/client_exchange.ts";
 import type { Clock, TimerHandle } from "./clock.ts";
-import { connectMethodKey } from "./connect_method.ts";
+import { shownKey } from "./connect_method.ts";
 import type {
   ConnectionSource,
   ConnectionWaiter,
@@ -28,6 +28,7 @@ import {
 } from "./persistent_connection.ts";
 import { type DiscardReason, type Lease, Pool, type PoolOwner, type Ticket } from "./pool.ts";
 import { RoundTrip } from "./round_trip.ts";
+import type { Route, RoutedRequest, Router } from "./route.ts";
 import { traces } from "./trace.ts";
 import {
   explanation,
@@ -40,6 +41,7 @@ import {
 /** The transport's options, complete. */
 export interface ConnectionsOptions extends DialSettings, RoundTripSettings {
   readonly clock: Clock;
+  readonly router: Router;
   readonly maxIdle: number;
   readonly maxIdlePerKey: number;
   readonly maxConnsPerKey: number;
@@ -118,7 +120,12 @@ export class Connections
 
   explain(request: HttpRequest): string {
     if (this.#closed !== null) return "would be refused: the transport is closed";
-    return explanation(this, connectMethodKey(request));
+    const route = this.options.router.route(request);
+    if (route instanceof Promise) {
+      route.catch(() => {});
+      return "cannot be said: its proxy is still being chosen";
+    }
+    return explanation(this, route.key);
   }
 
   closeIdle(): void {
@@ -152,17 +159,23 @@ export class Connections
 
   // ConnectionSource
 
-  take(request: HttpRequest): PersistentConnection | undefined {
-    const key = connectMethodKey(request);
-    traces(this.options.trace, request.trace, (trace) => trace.getConn?.({ key }));
-    const lease = this.pool.take(key, this.clock.now());
-    if (lease === undefined) return undefined;
-    return lease.connection;
+  route(request: HttpRequest): Route | Promise<Route> {
+    return this.options.router.route(request);
   }
 
-  enqueue(request: HttpRequest, waiter: ConnectionWaiter): Ticket<ConnectionWaiter> {
+  take({ request, route: { key } }: RoutedRequest): PersistentConnection | undefined {
+    traces(this.options.trace, request.trace, (trace) => trace.getConn?.({ key: shownKey(key) }));
+    const lease = this.pool.take(key, this.clock.now());
+    if (lease === undefined) return undefined;
+    const { connection } = lease;
+    connection.kept = false;
+    connection.wasIdle = true;
+    return connection;
+  }
+
+  enqueue(waiter: ConnectionWaiter): Ticket<ConnectionWaiter> {
     this.#waiters.add(waiter);
-    const ticket = this.pool.enqueue(connectMethodKey(request), waiter);
+    const ticket = this.pool.enqueue(waiter.route.key, waiter);
     if (ticket !== null) return ticket;
     this.#waiters.delete(waiter);
     throw new HttpError("ERR_QUEUE_FULL", "Too many requests wait for a connection", {
@@ -204,7 +217,6 @@ export class Connections
       return;
     }
     const { expiresAtMs } = connection;
-    traces(this.options.trace, null, (trace) => trace.putIdleConn?.({ id: connection.id }));
     this.pool.giveBack(connection.lease!, this.clock.now(), expiresAtMs);
     this.#sweepBy(connection.lease!);
   }
@@ -212,7 +224,8 @@ export class Connections
   connectionGone(connection: PersistentConnection, error: unknown): void {
     this.#open.delete(connection);
     this.pool.remove(connection.lease!);
-    if (this.options.trace?.putIdleConn === undefined) return;
+    // That one was given back already.
+    if (connection.kept || this.options.trace?.putIdleConn === undefined) return;
     const why = error instanceof HttpError ? error : closedError();
     traces(this.options.trace, null, (trace) => {
       trace.putIdleConn?.({ id: connection.id, error: why });
@@ -225,8 +238,15 @@ export class Connections
     void this.#dial(ticket);
   }
 
+  kept(connection: PersistentConnection): void {
+    connection.kept = true;
+    traces(this.options.trace, null, (trace) => trace.putIdleConn?.({ id: connection.id }));
+  }
+
   deliver(waiter: ConnectionWaiter, lease: Lease<PersistentConnection>): void {
     this.#waiters.delete(waiter);
+    lease.connection.kept = false;
+    lease.connection.wasIdle = false;
     lease.connection.lease = lease;
     waiter.connectionReady(lease.connection);
   }
@@ -239,7 +259,7 @@ export class Connections
 
   async #dial(ticket: Ticket<ConnectionWaiter>): Promise<void> {
     const { waiter } = ticket;
-    const dial = new Dial(ticket.key, waiter.request, this.options, this);
+    const dial = new Dial(waiter, this.options, this);
     this.#dials.add(dial);
     waiter.dialStarted(dial);
     let conn: Conn;

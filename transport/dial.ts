@@ -4,10 +4,12 @@
  * @module
  */
 import type { Address, Conn, Dialer, TlsOptions } from "../conn/conn.ts";
-import { HttpError } from "../conn/http_error.ts";
+import { HttpError, type HttpErrorPhase } from "../conn/http_error.ts";
 import type { Clock } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { HttpRequest } from "./http_request.ts";
+import type { Route, RoutedRequest } from "./route.ts";
+import type { DialTimes } from "./round_trip_times.ts";
 import { type ClientTrace, traces } from "./trace.ts";
 
 /** How connections are made. Milliseconds; 0 is off. */
@@ -21,8 +23,8 @@ export interface DialSettings {
 }
 
 /** A connection being made. Owns: what has been opened, until `run` has returned it. */
-export class Dial {
-  readonly key: string;
+export class Dial implements DialTimes {
+  readonly route: Route;
   readonly startedAtMs: number;
   readonly #request: HttpRequest;
   readonly #settings: DialSettings;
@@ -33,13 +35,12 @@ export class Dial {
   #endedAtMs: number | null = null;
 
   constructor(
-    key: string,
-    request: HttpRequest,
+    wanted: RoutedRequest,
     settings: DialSettings,
     time: { clock: Clock; deadlines: Deadlines },
   ) {
-    this.key = key;
-    this.#request = request;
+    this.route = wanted.route;
+    this.#request = wanted.request;
     this.#settings = settings;
     this.#clock = time.clock;
     this.#deadlines = time.deadlines;
@@ -47,8 +48,8 @@ export class Dial {
   }
 
   /** What it does now, or did last. */
-  get phase(): "dial" | "tls" {
-    return this.#connectedAtMs === null || this.#request.scheme === "http:" ? "dial" : "tls";
+  get phase(): HttpErrorPhase {
+    return this.#connectedAtMs === null || this.#request.scheme !== "https:" ? "dial" : "tls";
   }
 
   /** Milliseconds that connecting took, or has taken so far. */
@@ -56,9 +57,14 @@ export class Dial {
     return (this.#connectedAtMs ?? this.#endedAtMs ?? this.#clock.now()) - this.startedAtMs;
   }
 
+  /** Milliseconds that getting through the proxies took, or has taken so far; null without. */
+  get proxyMs(): number | null {
+    return null;
+  }
+
   /** Milliseconds that the TLS handshake took, or has taken so far; null without one. */
   get tlsMs(): number | null {
-    if (this.#connectedAtMs === null || this.#request.scheme === "http:") return null;
+    if (this.#connectedAtMs === null || this.#request.scheme !== "https:") return null;
     return (this.#endedAtMs ?? this.#clock.now()) - this.#connectedAtMs;
   }
 
@@ -74,9 +80,11 @@ export class Dial {
    * of {@linkcode abort}.
    */
   async run(): Promise<Conn> {
-    const { hostname, port, scheme } = this.#request;
+    const { hostname, port, scheme, socketPath } = this.#request;
     const { dialer, localAddress } = this.#settings;
-    const address: Address = { transport: "tcp", hostname, port };
+    const address: Address = socketPath === null
+      ? { transport: "tcp", hostname, port }
+      : { transport: "unix", path: socketPath };
     const { signal } = this.#controller;
     try {
       this.#each((trace) => trace.connectStart?.({ address }));
@@ -92,7 +100,7 @@ export class Dial {
       }
       this.#connectedAtMs = this.#clock.now();
       this.#each((trace) => trace.connectDone?.({ address }));
-      return scheme === "http:" ? conn : await this.#secure(conn);
+      return scheme !== "https:" ? conn : await this.#secure(conn);
     } finally {
       this.#endedAtMs = this.#clock.now();
     }

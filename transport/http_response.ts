@@ -17,9 +17,11 @@ import { type BodyExchange, IncomingBody, type ResponseBody } from "./response_b
 export interface Timings {
   /** From the call until a connection was there or was being made. */
   readonly queueMs: number | null;
-  /** Connecting. */
+  /** Connecting: to the server, or to the first proxy. */
   readonly dialMs: number | null;
-  /** The TLS handshake. */
+  /** Getting through the proxies, TLS to them included. */
+  readonly proxyMs: number | null;
+  /** The TLS handshake with the server. */
   readonly tlsMs: number | null;
   /** Sending the request. */
   readonly requestMs: number | null;
@@ -104,8 +106,8 @@ export interface ResponseExchange extends BodyExchange {
   readonly timings: Timings;
   /** Codings that the exchange has undertaken to take off. */
   readonly decodes: boolean;
-  /** Settles when the body has ended. */
-  readonly ended: Promise<void>;
+  /** Settles when the body has ended, with its trailers if there were any. */
+  readonly ended: Promise<HttpHeaders | null>;
 }
 
 /** Layers of content coding that are taken off at most. */
@@ -167,7 +169,7 @@ export class ReceivedResponse implements HttpResponse {
 
   get trailers(): Promise<HttpHeaders> {
     if (this.#trailers === null) {
-      this.#trailers = this.#exchange.ended.then(() => this.#content.trailers ?? new HttpHeaders());
+      this.#trailers = this.#exchange.ended.then((trailers) => trailers ?? new HttpHeaders());
       // Whoever waits for them is told; nobody else need be.
       this.#trailers.catch(() => {});
     }

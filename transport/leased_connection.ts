@@ -6,7 +6,7 @@
 import { HttpError } from "../conn/http_error.ts";
 import { NEVER_SENT, withAttempt } from "./attempt.ts";
 import type { Clock } from "./clock.ts";
-import { connectMethodKey } from "./connect_method.ts";
+import { connectMethodKey, shownKey } from "./connect_method.ts";
 import type {
   ConnectionSource,
   ConnectionWaiter,
@@ -17,6 +17,7 @@ import type { Deadlines } from "./deadlines.ts";
 import type { HttpRequest } from "./http_request.ts";
 import type { HttpResponse } from "./http_response.ts";
 import type { PersistentConnection } from "./persistent_connection.ts";
+import type { Route, RoutedRequest } from "./route.ts";
 import type { Ticket } from "./pool.ts";
 
 /** A connection that serves one caller until it is released. */
@@ -52,8 +53,14 @@ export function leaseConnection(
   request: HttpRequest,
   source: LeaseSource,
 ): Promise<LeasedConnection> {
+  const route = source.route(request);
+  if (!(route instanceof Promise)) return leaseRouted({ request, route }, source);
+  return route.then((found) => leaseRouted({ request, route: found }, source));
+}
+
+function leaseRouted(wanted: RoutedRequest, source: LeaseSource): Promise<LeasedConnection> {
   return new Promise((resolve, reject) => {
-    const waiting = new LeaseWaiter(request, source, (connection, error) => {
+    const waiting = new LeaseWaiter(wanted, source, (connection, error) => {
       if (connection === null) reject(error);
       else resolve(new Leased(connection, source));
     });
@@ -63,24 +70,22 @@ export function leaseConnection(
 
 class LeaseWaiter implements ConnectionWaiter {
   readonly request: HttpRequest;
+  readonly route: Route;
   readonly waitsSinceMs: number;
   readonly #source: LeaseSource;
   readonly #settle: (connection: PersistentConnection | null, error?: unknown) => void;
   #ticket: Ticket<ConnectionWaiter> | null = null;
 
   constructor(
-    request: HttpRequest,
+    wanted: RoutedRequest,
     source: LeaseSource,
     settle: (connection: PersistentConnection | null, error?: unknown) => void,
   ) {
-    this.request = request;
+    this.request = wanted.request;
+    this.route = wanted.route;
     this.waitsSinceMs = source.clock.now();
     this.#source = source;
     this.#settle = settle;
-  }
-
-  get key(): string {
-    return connectMethodKey(this.request);
   }
 
   start(): void {
@@ -89,14 +94,14 @@ class LeaseWaiter implements ConnectionWaiter {
       this.#settle(null, signal.reason);
       return;
     }
-    const idle = this.#source.take(this.request);
+    const idle = this.#source.take(this);
     if (idle !== undefined) {
       this.connectionReady(idle);
       return;
     }
     signal?.addEventListener("abort", this);
     try {
-      const ticket = this.#source.enqueue(this.request, this);
+      const ticket = this.#source.enqueue(this);
       if (ticket.isWaiting) this.#ticket = ticket;
     } catch (error) {
       this.dialFailed(error);
@@ -158,8 +163,9 @@ class Leased implements LeasedConnection, ConnectionSource {
   }
 
   async roundTrip(request: HttpRequest): Promise<HttpResponse> {
-    if (connectMethodKey(request) !== this.#connection.key) {
-      throw refused("ERR_INVALID_REQUEST", `it leads to ${this.#connection.key}`);
+    const { key, proxies } = this.#connection.route;
+    if (connectMethodKey(request, proxies) !== key) {
+      throw refused("ERR_INVALID_REQUEST", `it leads to ${shownKey(key)}`);
     }
     if (!this.isUsable) {
       const { state } = this.#connection;
@@ -188,6 +194,10 @@ class Leased implements LeasedConnection, ConnectionSource {
   [Symbol.asyncDispose](): Promise<void> {
     this.release();
     return Promise.resolve();
+  }
+
+  route(): Route {
+    return this.#connection.route;
   }
 
   take(): PersistentConnection | undefined {

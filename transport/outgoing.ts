@@ -12,6 +12,7 @@ import { parseDigits } from "../http1/grammar.ts";
 import { fieldLine, HEAD_END, requestLine } from "../http1/head_writer.ts";
 import { connectionOptions } from "../http1/persistence.ts";
 import { checkAuthority, checkedTrailer, type HttpRequest } from "./http_request.ts";
+import { basicCredentials, type ProxyServer } from "./proxy_server.ts";
 import { type RequestBody, requestBody } from "./request_body.ts";
 
 /** Sent unless the caller gives another, or an empty one for none. */
@@ -25,6 +26,10 @@ export interface OutgoingOptions {
   close: boolean;
   /** Leave the caller's `Expect: 100-continue` out. */
   withoutExpect: boolean;
+  /** The proxy that is given the request in absolute form, or null. */
+  forwarder: ProxyServer | null;
+  /** Leave the caller's `Proxy-Authorization` out: it is for no server but a proxy. */
+  withoutProxyAuthorization: boolean;
 }
 
 /** A request ready for one attempt. */
@@ -42,6 +47,7 @@ interface Given {
   contentType: boolean;
   trailer: boolean;
   acceptEncoding: boolean;
+  proxyAuthorization: boolean;
   range: boolean;
   expect: boolean;
   close: boolean;
@@ -61,8 +67,7 @@ export function outgoingRequest(request: HttpRequest, options: OutgoingOptions):
   const lengthBytes = body === null ? null : contentLength(request, body, given);
   const chunked = body !== null && lengthBytes === null;
 
-  const target = method === "CONNECT" ? connectTarget(request) : request.requestTarget;
-  let head = requestLine(method, target);
+  let head = requestLine(method, requestTarget(request, options.forwarder));
   if (!given.host) head += fieldLine("Host", request.host ?? request.authority);
   if (!given.userAgent) head += fieldLine("User-Agent", USER_AGENT);
   headers.forEach((value, name) => {
@@ -77,10 +82,17 @@ export function outgoingRequest(request: HttpRequest, options: OutgoingOptions):
       case "expect":
         if (!given.expect || !options.withoutExpect) head += fieldLine(name, value);
         break;
+      case "proxy-authorization":
+        if (!options.withoutProxyAuthorization) head += fieldLine(name, value);
+        break;
       default:
         head += fieldLine(name, value);
     }
   });
+  const { forwarder } = options;
+  if (forwarder !== null && forwarder.username !== null && !given.proxyAuthorization) {
+    head += fieldLine("Proxy-Authorization", basicCredentials(forwarder));
+  }
   const askedForGzip = options.compression && request.decompress !== false &&
     !given.acceptEncoding && !given.range && method !== "HEAD" && method !== "CONNECT";
   if (askedForGzip) head += fieldLine("Accept-Encoding", "gzip");
@@ -121,6 +133,7 @@ const NOTHING_GIVEN: Given = {
   contentType: false,
   trailer: false,
   acceptEncoding: false,
+  proxyAuthorization: false,
   range: false,
   expect: false,
   close: false,
@@ -161,6 +174,9 @@ function inspect(request: HttpRequest): Given {
         break;
       case "accept-encoding":
         given.acceptEncoding = true;
+        break;
+      case "proxy-authorization":
+        given.proxyAuthorization = true;
         break;
       case "range":
         given.range = true;
@@ -239,6 +255,13 @@ function outgoingContent(
 
 function expectsContent(method: string): boolean {
   return method === "POST" || method === "PUT" || method === "PATCH";
+}
+
+/** @see RFC 9112 section 3.2 */
+function requestTarget(request: HttpRequest, forwarder: ProxyServer | null): string {
+  if (request.method === "CONNECT") return connectTarget(request);
+  if (forwarder === null) return request.requestTarget;
+  return `${request.scheme}//${request.authority}${request.requestTarget}`;
 }
 
 function connectTarget(request: HttpRequest): string {

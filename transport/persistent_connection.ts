@@ -19,6 +19,7 @@ import type { Clock } from "./clock.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import type { Dial } from "./dial.ts";
 import type { Lease } from "./pool.ts";
+import type { Route } from "./route.ts";
 
 /** Who keeps the connections. Called synchronously. */
 export interface ConnectionKeeper {
@@ -47,8 +48,8 @@ const HINT_MARGIN_MS = 1_000;
 export class PersistentConnection implements ConnectionOwner {
   /** Integer from 1, unique within its transport. */
   readonly id: number;
-  /** Under which it is shared. */
-  readonly key: string;
+  /** The way that it takes, and the key under which it is shared. */
+  readonly route: Route;
   readonly conn: Conn;
   /** The dial that made it. */
   readonly madeBy: Dial;
@@ -57,8 +58,12 @@ export class PersistentConnection implements ConnectionOwner {
   lease: Lease<PersistentConnection> | null = null;
   /** Whether a caller holds it for requests of its own: it is not given to others. */
   held: boolean = false;
-  /** When it was last read from, at the end of an exchange; 0 before the first. */
-  idleSinceMs: number = 0;
+  /** Whether the pool keeps it: it waits for a request. */
+  kept: boolean = false;
+  /** Whether it waited for the request that it was given last: it may have been lost meanwhile. */
+  wasIdle: boolean = false;
+  /** When it was last read from, at the end of an exchange, or else was made. */
+  idleSinceMs: number;
   readonly #client: ClientConnection;
   readonly #keeper: ConnectionKeeper;
   readonly #life: ConnectionLife;
@@ -81,11 +86,12 @@ export class PersistentConnection implements ConnectionOwner {
   ) {
     this.id = identity.id;
     this.madeBy = identity.madeBy;
-    this.key = identity.madeBy.key;
+    this.route = identity.madeBy.route;
     this.conn = conn;
     this.#keeper = keeper;
     this.#life = options.life;
     this.bornAtMs = keeper.clock.now();
+    this.idleSinceMs = this.bornAtMs;
     this.#retiresAtMs = options.life.maxAgeMs === 0
       ? Infinity
       : this.bornAtMs + options.life.maxAgeMs * (1 - Math.random() / 10);
@@ -107,9 +113,9 @@ export class PersistentConnection implements ConnectionOwner {
     return this.#exchanges;
   }
 
-  /** Whether the exchange under way, or the last one, was not its first. */
+  /** Whether the exchange under way, or the last one, found it open: nothing was dialled for it. */
   get reused(): boolean {
-    return this.#exchanges > 1;
+    return this.#exchanges > 1 || this.wasIdle;
   }
 
   /** Whether it has served a request before. */

@@ -24,6 +24,8 @@ export interface PoolLimits {
 export interface PoolOwner<C, W> {
   /** Make a connection; report by `dialled` or `dialFailed`. */
   startDial(ticket: Ticket<W>): void;
+  /** The connection is kept: it becomes idle, or goes to a request that waits. */
+  kept(connection: C): void;
   /** The request has its connection. */
   deliver(waiter: W, lease: Lease<C>): void;
   /** Close the connection: it is not kept. It has left the pool. */
@@ -244,6 +246,7 @@ export class Pool<C, W> {
     const place = host.idleWaiters.first;
     if (place !== undefined) {
       this.#leaveQueues(place);
+      this.#owner.kept(entry.connection);
       this.#owner.deliver(place.waiter, entry);
       return;
     }
@@ -255,6 +258,7 @@ export class Pool<C, W> {
       : expiresAtMs;
     host.idle.push(entry.inHost);
     this.#lru.push(entry.inLru);
+    this.#owner.kept(entry.connection);
     if (maxIdle > 0 && this.#lru.size > maxIdle) this.#drop(this.#lru.first!, "evicted");
   }
 

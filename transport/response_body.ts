@@ -6,6 +6,7 @@
 import type { Reader } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
 import { ContentDecoder, decodableCoding } from "../http1/content_coding.ts";
+import type { HttpHeaders } from "../http1/http_headers.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
 
 /** A body: bytes that are pulled, once. */
@@ -33,12 +34,12 @@ export interface ResponseBody extends AsyncIterable<Uint8Array> {
 /** What the body tells and asks of its exchange. */
 export interface BodyExchange {
   /** Called once, when the body has ended, failed or been closed. */
-  bodyDone(wireBytes: number, error: unknown): void;
+  bodyDone(error: unknown, trailers: HttpHeaders | null): void;
   /** Why the exchange was ended before its body, null if it was not. */
   readonly failure: { error: unknown } | null;
-  /** A read of the wire begins, and ends. */
+  /** A read of the wire begins, and ends with that many bytes. */
   readBegan(): void;
-  readEnded(): void;
+  readEnded(wireBytes: number): void;
   /** Makes an error of the wire one of this exchange. */
   bodyError(error: unknown): unknown;
   /** Runs `abandon` within the time that draining may take. */
@@ -60,7 +61,6 @@ export class IncomingBody implements ResponseBody {
   readonly #decoders: readonly ContentDecoder[];
   readonly #source: Reader | null;
   #wholeAt = 0;
-  #wireBytes = 0;
   #reading = false;
   #done = false;
   #consumed = false;
@@ -192,12 +192,11 @@ export class IncomingBody implements ResponseBody {
     const { whole } = this.#content;
     if (whole === null) {
       this.#exchange.readBegan();
+      let n: number | null = null;
       try {
-        const n = await this.#content.read(p);
-        this.#wireBytes += n ?? 0;
-        return n;
+        return n = await this.#content.read(p);
       } finally {
-        this.#exchange.readEnded();
+        this.#exchange.readEnded(n ?? 0);
       }
     }
     if (this.#wholeAt === whole.length) return null;
@@ -236,7 +235,7 @@ export class IncomingBody implements ResponseBody {
     if (this.#done) return;
     this.#done = true;
     for (const decoder of this.#decoders) decoder.close();
-    this.#exchange.bodyDone(this.#content.whole?.length ?? this.#wireBytes, error);
+    this.#exchange.bodyDone(error, this.#content.trailers);
   }
 }
 

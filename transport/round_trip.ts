@@ -5,10 +5,12 @@
  */
 import { type Attempt, HttpError, type HttpErrorPhase } from "../conn/http_error.ts";
 import type { ExchangeEvents } from "../http1/client_exchange.ts";
+import type { HttpHeaders } from "../http1/http_headers.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
 import type { ResponseHead } from "../http1/response_head.ts";
 import { NEVER_SENT, withAttempt } from "./attempt.ts";
-import { connectMethodKey } from "./connect_method.ts";
+import { BodyEnd } from "./body_end.ts";
+import { shownKey } from "./connect_method.ts";
 import type { ConnectionSource, ConnectionWaiter } from "./connection_source.ts";
 import type { Deadline } from "./deadlines.ts";
 import type { Dial } from "./dial.ts";
@@ -25,6 +27,8 @@ import type { PersistentConnection } from "./persistent_connection.ts";
 import type { Ticket } from "./pool.ts";
 import { isReplayable } from "./request_body.ts";
 import { mayReplayAfter } from "./retry.ts";
+import { RoundTripTimes } from "./round_trip_times.ts";
+import { forwarderOf, type Route } from "./route.ts";
 import type { Leakable } from "./leak_watch.ts";
 import { type ClientTrace, traces } from "./trace.ts";
 
@@ -41,6 +45,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   /** Null once used: it would keep the response from being collected. */
   #settlement: Settlement | null;
   #phase: HttpErrorPhase = "queue";
+  #route: Route | null = null;
   #connection: PersistentConnection | null = null;
   /** Taken, but not proven to be alive yet. */
   #candidate: PersistentConnection | null = null;
@@ -59,22 +64,15 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   #deadline: Deadline | null = null;
   /** For the phase that it is in. */
   #phaseDeadline: Deadline | null = null;
-  #onEnded: ((error: unknown) => void) | null = null;
-  #endError: { error: unknown } | null = null;
-
-  readonly #startedAt: number;
-  #gotConnAt: number | null = null;
-  #wroteAt: number | null = null;
-  #firstByteAt: number | null = null;
-  #headAt: number | null = null;
+  readonly #bodyEnd: BodyEnd = new BodyEnd();
   #reused = false;
-  #endedAt: number | null = null;
+  readonly #times: RoundTripTimes;
 
   constructor(request: HttpRequest, connections: ConnectionSource, settlement: Settlement) {
     this.request = request;
     this.#connections = connections;
     this.#settlement = settlement;
-    this.#startedAt = connections.clock.now();
+    this.#times = new RoundTripTimes(connections.clock.now());
   }
 
   /** Begins. */
@@ -82,12 +80,6 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     const { signal, timeoutMs } = this.request;
     if (signal?.aborted) {
       this.abort(signal.reason);
-      return;
-    }
-    try {
-      this.#outgoing = this.#prepare(false);
-    } catch (error) {
-      this.abort(withAttempt(error, "request", NEVER_SENT));
       return;
     }
     signal?.addEventListener("abort", this);
@@ -101,17 +93,38 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
           ),
       );
     }
+    try {
+      const route = this.#connections.route(this.request);
+      if (route instanceof Promise) this.#await(route);
+      else this.#go(route);
+    } catch (error) {
+      this.abort(withAttempt(error, "request", NEVER_SENT));
+    }
+  }
+
+  async #await(route: Promise<Route>): Promise<void> {
+    try {
+      const found = await route;
+      if (!this.#over) this.#go(found);
+    } catch (error) {
+      this.abort(withAttempt(error, "request", NEVER_SENT));
+    }
+  }
+
+  #go(route: Route): void {
+    this.#route = route;
+    this.#outgoing = this.#prepare(false);
     this.#acquire();
   }
 
   // ConnectionWaiter
 
-  get key(): string {
-    return connectMethodKey(this.request);
+  get route(): Route {
+    return this.#route!;
   }
 
   get waitsSinceMs(): number {
-    return this.#startedAt;
+    return this.#times.startedAt;
   }
 
   dialStarted(dial: Dial): void {
@@ -142,7 +155,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   // Leakable
 
   get label(): string {
-    return `${this.request.method} ${this.key}`;
+    return `${this.request.method} ${shownKey(this.route.key)}`;
   }
 
   leaked(): boolean {
@@ -161,7 +174,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   abort(reason: unknown): void {
     if (this.#over) return;
     this.#failure = { error: reason };
-    this.#end(reason);
+    this.#end(reason, null);
+    if (this.#responded) this.#traceBodyDone(reason);
     this.#settlement?.reject(reason);
     this.#settlement = null;
     if (this.#ticket !== null) this.#connections.cancel(this.#ticket);
@@ -172,12 +186,19 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   }
 
   #prepare(withoutExpect: boolean): Outgoing {
-    const { compression, closeAfterUse } = this.#connections.options;
-    return outgoingRequest(this.request, { compression, close: closeAfterUse, withoutExpect });
+    const { compression, closeAfterUse, usesProxies } = this.#connections.options;
+    const forwarder = forwarderOf(this.request, this.route);
+    return outgoingRequest(this.request, {
+      compression,
+      close: closeAfterUse,
+      withoutExpect,
+      forwarder,
+      withoutProxyAuthorization: usesProxies && forwarder === null,
+    });
   }
 
   #acquire(): void {
-    const connection = this.#connections.take(this.request);
+    const connection = this.#connections.take(this);
     if (connection === undefined) {
       this.#wait();
       return;
@@ -193,7 +214,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     this.#dial = null;
     const { poolWaitTimeoutMs } = this.#connections.options;
     try {
-      const ticket = this.#connections.enqueue(this.request, this);
+      const ticket = this.#connections.enqueue(this);
       if (!ticket.isWaiting) return;
       this.#ticket = ticket;
     } catch (error) {
@@ -230,16 +251,16 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     this.#connection = connection;
     this.#phase = "request";
     this.#attempts++;
-    const { hasServed, idleSinceMs } = connection;
+    const { hasServed, wasIdle, idleSinceMs } = connection;
     const now = this.#connections.clock.now();
-    this.#gotConnAt = now;
+    this.#times.gotConnAt = now;
     this.#reused = hasServed;
     this.#each((trace) =>
       trace.gotConn?.({
         id: connection.id,
         reused: hasServed,
-        wasIdle: hasServed,
-        idleMs: hasServed ? now - idleSinceMs : 0,
+        wasIdle,
+        idleMs: wasIdle ? now - idleSinceMs : 0,
       })
     );
     connection.send(this.#outgoing!, this);
@@ -265,32 +286,17 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   }
 
   #expire(phase: HttpErrorPhase, what: string): void {
+    const now = this.#connections.clock.now();
     this.abort(
-      new HttpError("ERR_TIMEOUT", `${what} (${this.#spent()})`, {
+      new HttpError("ERR_TIMEOUT", `${what} (${this.#times.spent(this.#dial, now)})`, {
         phase,
         attempt: this.#attempt(),
       }),
     );
   }
 
-  get #dialPhase(): "dial" | "tls" | null {
+  get #dialPhase(): HttpErrorPhase | null {
     return this.#phase === "dial" && this.#dial !== null ? this.#dial.phase : null;
-  }
-
-  /** Where the time went, for the text of an error. */
-  #spent(): string {
-    const nowMs = this.#connections.clock.now();
-    const { queueMs, dialMs, tlsMs, requestMs, waitMs } = this.#timings(nowMs);
-    const bodyMs = this.#headAt === null ? null : nowMs - this.#headAt;
-    return Object.entries({
-      queue: queueMs,
-      dial: dialMs,
-      TLS: tlsMs,
-      request: requestMs,
-      wait: waitMs,
-      body: bodyMs,
-    }).filter(([, ms]) => ms !== null).map(([name, ms]) => `${name} ${Math.round(ms!)} ms`)
-      .join(", ");
   }
 
   #attempt(): Attempt {
@@ -313,7 +319,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   }
 
   wroteRequest(error: unknown): void {
-    this.#wroteAt = this.#connections.clock.now();
+    this.#times.wroteAt = this.#connections.clock.now();
     // Of a body that is read already, it is the reader's.
     if (!this.#responded) this.#clearPhaseDeadline();
     if (!this.#responded && error === undefined) {
@@ -329,7 +335,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   }
 
   firstByte(): void {
-    this.#firstByteAt = this.#connections.clock.now();
+    this.#times.firstByteAt = this.#connections.clock.now();
     this.#each((trace) => trace.gotFirstResponseByte?.());
   }
 
@@ -357,21 +363,25 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
       this.#withoutExpect(content);
       return;
     }
-    this.#headAt = this.#connections.clock.now();
+    this.#times.headAt = this.#connections.clock.now();
     this.#phase = "body";
     this.#responded = true;
     if (content.framing.kind === "tunnel") this.#connection!.leave();
     const response = new ReceivedResponse(head, content, this);
     this.#settlement!.resolve(response);
     this.#settlement = null;
-    if (content.framing.kind === "tunnel") this.#end(undefined);
-    else if (content.whole !== null && !response.uncompressed) {
-      this.bodyDone(content.whole.length, undefined);
-    } else if (content.whole !== null) {
+    if (content.framing.kind === "tunnel") this.#end(undefined, null);
+    else if (content.whole !== null) this.#bodyIsWhole(content, response.uncompressed);
+    else this.#connections.watch(content, this);
+  }
+
+  #bodyIsWhole(content: IncomingContent, isCoded: boolean): void {
+    this.#bodyEnd.wireBytes = content.whole!.length;
+    if (!isCoded) {
+      this.bodyDone(undefined, content.trailers);
+    } else {
       // The round trip outlives its hold on the connection.
       this.#answered = this.#connection!.attempt();
-    } else {
-      this.#connections.watch(content, this);
     }
   }
 
@@ -425,37 +435,17 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   }
 
   get timings(): Timings {
-    return this.#timings(null);
+    return this.#times.timings(this.#dial, null);
   }
 
-  /** @param nowMs Where the phase under way ends; null: it has no end yet. */
-  #timings(nowMs: number | null): Timings {
-    const { dialMs, tlsMs } = this.#dial ?? NO_DIAL;
-    const spentMs = (dialMs ?? 0) + (tlsMs ?? 0);
-    const since = (to: number | null, from: number | null): number | null =>
-      to === null || from === null ? null : Math.max(0, to - from);
-    return {
-      queueMs: since(this.#gotConnAt ?? nowMs, this.#startedAt + spentMs),
-      dialMs,
-      tlsMs,
-      requestMs: since(this.#wroteAt ?? nowMs, this.#gotConnAt),
-      waitMs: since(this.#firstByteAt ?? nowMs, this.#wroteAt),
-      bodyMs: since(this.#endedAt, this.#headAt),
-    };
+  get ended(): Promise<HttpHeaders | null> {
+    return this.#bodyEnd.trailers;
   }
 
-  get ended(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (error: unknown): void => error === undefined ? resolve() : reject(error);
-      if (this.#endError !== null) settle(this.#endError.error);
-      else this.#onEnded = settle;
-    });
-  }
-
-  bodyDone(wireBytes: number, error: unknown): void {
+  bodyDone(error: unknown, trailers: HttpHeaders | null): void {
     if (this.#over) return;
-    this.#end(error);
-    this.#each((trace) => trace.bodyDone?.({ bytes: wireBytes, error }));
+    this.#end(error, trailers);
+    this.#traceBodyDone(error);
   }
 
   get failure(): { error: unknown } | null {
@@ -471,7 +461,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     this.#setPhaseDeadline(bodyIdleTimeoutMs, "body", "Waiting for more of the body");
   }
 
-  readEnded(): void {
+  readEnded(wireBytes: number): void {
+    this.#bodyEnd.wireBytes += wireBytes;
     this.#clearPhaseDeadline();
   }
 
@@ -479,14 +470,17 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     return this.#connection!.drain(abandon);
   }
 
-  #end(error: unknown): void {
+  #traceBodyDone(error: unknown): void {
+    this.#each((trace) => trace.bodyDone?.({ bytes: this.#bodyEnd.wireBytes, error }));
+  }
+
+  #end(error: unknown, trailers: HttpHeaders | null): void {
     this.#over = true;
-    this.#endedAt = this.#connections.clock.now();
+    this.#times.endedAt = this.#connections.clock.now();
     if (this.#deadline !== null) this.#connections.deadlines.clear(this.#deadline);
     this.#clearPhaseDeadline();
     this.request.signal?.removeEventListener("abort", this);
-    this.#endError = { error };
-    this.#onEnded?.(error);
+    this.#bodyEnd.settle(error, trailers);
     this.#connections.ended(this);
   }
 
@@ -494,6 +488,3 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     traces(this.#connections.options.trace, this.request.trace, call);
   }
 }
-
-/** Of a request that was served by a connection that was there. */
-const NO_DIAL: { dialMs: number | null; tlsMs: number | null } = { dialMs: null, tlsMs: null };

@@ -4,7 +4,9 @@
  * @module
  */
 import type { Address } from "../conn/conn.ts";
+import type { HttpErrorPhase } from "../conn/http_error.ts";
 import type { Clock } from "./clock.ts";
+import { shownKey } from "./connect_method.ts";
 import type { Dial } from "./dial.ts";
 import type { PersistentConnection } from "./persistent_connection.ts";
 import type { HostCounts, Pool } from "./pool.ts";
@@ -44,7 +46,7 @@ export interface TransportSnapshot {
   /** Every request that waits for a connection. */
   waiters: { key: string; method: string; waitedMs: number }[];
   /** Every connection that is being made. */
-  dials: { key: string; phase: "dial" | "tls"; elapsedMs: number }[];
+  dials: { key: string; phase: HttpErrorPhase; elapsedMs: number }[];
   /** Responses that were dropped with their bodies unread, as far as they were found. */
   leakedCount: number;
 }
@@ -62,13 +64,20 @@ export function stats({ pool }: Inspected): TransportStats {
   const perHost: Record<string, HostCounts> = {};
   const sum: HostCounts = { idle: 0, active: 0, dialing: 0, waiting: 0 };
   for (const key of pool.keys()) {
-    const counts = perHost[key] = pool.counts(key);
-    sum.idle += counts.idle;
-    sum.active += counts.active;
-    sum.dialing += counts.dialing;
-    sum.waiting += counts.waiting;
+    const counts = pool.counts(key);
+    // Keys that differ in credentials alone are shown as one.
+    const shown = perHost[shownKey(key)] ??= { idle: 0, active: 0, dialing: 0, waiting: 0 };
+    add(shown, counts);
+    add(sum, counts);
   }
   return { ...sum, total: sum.idle + sum.active, perHost };
+}
+
+function add(sum: HostCounts, counts: HostCounts): void {
+  sum.idle += counts.idle;
+  sum.active += counts.active;
+  sum.dialing += counts.dialing;
+  sum.waiting += counts.waiting;
 }
 
 /** The listing. */
@@ -82,7 +91,7 @@ export function snapshot(
   return {
     connections: [...connections].map((connection) => ({
       id: connection.id,
-      key: connection.key,
+      key: shownKey(connection.route.key),
       state: connection.state,
       ageMs: nowMs - connection.bornAtMs,
       idleMs: connection.lease!.isIdle ? nowMs - connection.lease!.idleSinceMs : null,
@@ -90,13 +99,13 @@ export function snapshot(
       localAddr: connection.conn.localAddr,
       remoteAddr: connection.conn.remoteAddr,
     })),
-    waiters: [...waiters].map(({ key, request, waitsSinceMs }) => ({
-      key,
+    waiters: [...waiters].map(({ route, request, waitsSinceMs }) => ({
+      key: shownKey(route.key),
       method: request.method,
       waitedMs: nowMs - waitsSinceMs,
     })),
-    dials: [...dials].map(({ key, phase, startedAtMs }) => ({
-      key,
+    dials: [...dials].map(({ route, phase, startedAtMs }) => ({
+      key: shownKey(route.key),
       phase,
       elapsedMs: nowMs - startedAtMs,
     })),

@@ -11,6 +11,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { Connections } from "./connections.ts";
 import { HttpRequest } from "./http_request.ts";
 import type { HttpResponse } from "./http_response.ts";
+import { Router } from "./route.ts";
 import type { LeasedConnection } from "./leased_connection.ts";
 import type { TransportSnapshot, TransportStats } from "./snapshot.ts";
 import type { ClientTrace } from "./trace.ts";
@@ -133,10 +134,13 @@ export class Transport implements RoundTripper, AsyncDisposable {
   constructor(options: TransportOptions = {}) {
     checkOptions(options);
     const maxIdle = options.maxIdleConns ?? 100;
+    const router = new Router(null);
     this.#connections = new Connections({
       dialer: options.dialer ?? systemDialer(),
       tls: options.tls ?? {},
       localAddress: options.localAddress,
+      router,
+      usesProxies: router.usesProxies,
       compression: !(options.disableCompression ?? false),
       closeAfterUse: options.disableKeepAlives ?? false,
       maxIdle,
@@ -179,22 +183,20 @@ export class Transport implements RoundTripper, AsyncDisposable {
    * the transport was closed. What the caller's body throws is thrown as it is.
    */
   roundTrip(request: HttpRequest): Promise<HttpResponse> {
-    if (request.scheme !== "http:" && request.scheme !== "https:") {
-      return this.#otherProtocol(request);
-    }
+    if (!isOwn(request.scheme)) return this.#otherProtocol(request);
     return this.#connections.roundTrip(request);
   }
 
   /**
    * Sends requests for another scheme to `roundTripper`.
    *
-   * @param scheme Without the colon; not `http` or `https`.
+   * @param scheme Without the colon; not `http`, `https` or `http+unix`.
    * @throws {HttpError} `ERR_INVALID_REQUEST`: the scheme cannot be registered, or is already.
    */
   registerProtocol(scheme: string, roundTripper: RoundTripper): void {
     const key = scheme.toLowerCase() + ":";
     if (
-      !/^[a-z][a-z0-9+.-]*:$/.test(key) || key === "http:" || key === "https:" ||
+      !/^[a-z][a-z0-9+.-]*:$/.test(key) || isOwn(key) ||
       this.#protocols.has(key)
     ) {
       throw invalid(`Cannot register protocol "${printable(scheme)}"`);
@@ -230,7 +232,7 @@ export class Transport implements RoundTripper, AsyncDisposable {
     options: { signal?: AbortSignal } = {},
   ): Promise<LeasedConnection> {
     const request = new HttpRequest(url, options);
-    if (request.scheme !== "http:" && request.scheme !== "https:") throw unsupported(request);
+    if (!isOwn(request.scheme)) throw unsupported(request);
     return await this.#connections.connect(request);
   }
 
@@ -263,6 +265,11 @@ export class Transport implements RoundTripper, AsyncDisposable {
     if (other !== undefined) return await other.roundTrip(request);
     throw unsupported(request);
   }
+}
+
+/** Whether the transport itself serves URLs of this scheme. */
+function isOwn(scheme: string): boolean {
+  return scheme === "http:" || scheme === "https:" || scheme === "http+unix:";
 }
 
 function unsupported(request: HttpRequest): HttpError {
