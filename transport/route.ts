@@ -6,7 +6,7 @@
 import { HttpError } from "../conn/http_error.ts";
 import { connectMethodKey } from "./connect_method.ts";
 import type { HttpRequest } from "./http_request.ts";
-import { isHttpProxy, parseProxy, type ProxyServer } from "./proxy_server.ts";
+import { invalidProxy, isHttpProxy, parseProxy, type ProxyServer } from "./proxy_server.ts";
 
 /** One proxy, several in the order in which they are passed, or null for none. */
 export type ProxyChoice = string | URL | readonly (string | URL)[] | null;
@@ -73,7 +73,7 @@ export class Router {
     }
     try {
       const choice = this.#choose(request);
-      if (!(choice instanceof Promise)) return routeOf(request, parsed(choice));
+      if (!isPromise(choice)) return routeOf(request, parsed(choice));
       return choice.then((chosen) => routeOf(request, parsed(chosen))).catch((error) => {
         throw choiceFailed(error);
       });
@@ -92,7 +92,12 @@ function routeOf(request: HttpRequest, proxies: readonly ProxyServer[]): Route {
 function parsed(choice: ProxyChoice | undefined): readonly ProxyServer[] {
   if (choice === null || choice === undefined) return NO_PROXIES;
   if (typeof choice === "string" || choice instanceof URL) return [parseProxy(choice)];
+  if (!Array.isArray(choice)) throw invalidProxy("neither a URL, nor an array, nor null");
   return choice.map(parseProxy);
+}
+
+function isPromise(choice: ProxyChoice | Promise<ProxyChoice>): choice is Promise<ProxyChoice> {
+  return typeof (choice as Partial<Promise<ProxyChoice>> | null | undefined)?.then === "function";
 }
 
 function choiceFailed(error: unknown): HttpError {

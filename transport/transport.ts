@@ -6,12 +6,14 @@
 import type { Dialer, TlsOptions } from "../conn/conn.ts";
 import { systemDialer } from "../conn/dial.ts";
 import { HttpError, printable } from "../conn/http_error.ts";
+import { checkTlsOptions } from "../conn/tls_options.ts";
 import type { ParserMode } from "../http1/field_lines.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Connections } from "./connections.ts";
 import { HttpRequest } from "./http_request.ts";
 import type { HttpResponse } from "./http_response.ts";
-import { Router } from "./route.ts";
+import { copiedTls, proxySettings, type ProxySpeechOptions } from "./proxy_settings.ts";
+import { type ProxyOption, Router } from "./route.ts";
 import type { LeasedConnection } from "./leased_connection.ts";
 import type { TransportSnapshot, TransportStats } from "./snapshot.ts";
 import type { ClientTrace } from "./trace.ts";
@@ -29,15 +31,26 @@ export interface RoundTripper {
 }
 
 /** Options of a {@linkcode Transport}. In milliseconds, bytes and counts; 0 is off or unlimited. */
-export interface TransportOptions {
+export interface TransportOptions extends ProxySpeechOptions {
   /**
    * How connections are made.
    *
    * @default {systemDialer()}
    */
   dialer?: Dialer;
-  /** For `https:` URLs. */
+  /** For the TLS of `https:` URLs, whatever the way to the server. */
   tls?: TlsOptions;
+  /**
+   * What requests pass: the URL of a proxy (`http:`, `https:`, `socks4a:`, `socks5:`, `socks5h:`;
+   * credentials in it are percent-encoded), several in the order in which they are passed, or a
+   * function that chooses for each request. Null: nothing. The environment is not looked at.
+   *
+   * Requests to `http:` URLs are given to an HTTP proxy as they are; all others go through a tunnel.
+   * `http+unix:` URLs pass no proxy.
+   *
+   * @default {null}
+   */
+  proxy?: ProxyOption;
   /** IP address to dial from, where the runtime can. */
   localAddress?: string;
   /** One request per connection. @default {false} */
@@ -129,15 +142,21 @@ export class Transport implements RoundTripper, AsyncDisposable {
   /**
    * Makes a transport; it opens nothing until it is used.
    *
-   * @throws {HttpError} `ERR_INVALID_REQUEST`: an unknown option, or a number that is none.
+   * Later changes to `options` and to what they hold have no effect.
+   *
+   * @throws {HttpError} `ERR_INVALID_REQUEST`: an unknown option, a number that is none, TLS options
+   * or a proxy that cannot be used.
    */
   constructor(options: TransportOptions = {}) {
     checkOptions(options);
+    const { tls = {}, dialer = systemDialer(), clock = systemClock } = options;
+    checkTlsOptions(tls);
     const maxIdle = options.maxIdleConns ?? 100;
-    const router = new Router(null);
+    const router = new Router(options.proxy ?? null);
     this.#connections = new Connections({
-      dialer: options.dialer ?? systemDialer(),
-      tls: options.tls ?? {},
+      dialer,
+      tls: copiedTls(tls),
+      proxySettings: proxySettings(options, { dialer, clock }),
       localAddress: options.localAddress,
       router,
       usesProxies: router.usesProxies,
@@ -152,7 +171,7 @@ export class Transport implements RoundTripper, AsyncDisposable {
       poolWaitTimeoutMs: options.poolWaitTimeoutMs ?? 0,
       responseHeaderTimeoutMs: options.responseHeaderTimeoutMs ?? 0,
       bodyIdleTimeoutMs: options.bodyIdleTimeoutMs ?? 0,
-      clock: options.clock ?? systemClock,
+      clock,
       dialTimeoutMs: options.dialTimeoutMs ?? 30_000,
       tlsHandshakeTimeoutMs: options.tlsHandshakeTimeoutMs ?? 10_000,
       expectContinueTimeoutMs: options.expectContinueTimeoutMs ?? 1_000,
@@ -178,7 +197,8 @@ export class Transport implements RoundTripper, AsyncDisposable {
    * dial under way goes on for later requests.
    *
    * @throws {HttpError} `ERR_INVALID_REQUEST`, `ERR_UNSUPPORTED_SCHEME`, `ERR_BODY_LENGTH`:
-   * the caller's. `ERR_DIAL`, `ERR_TLS`, `ERR_CONNECTION_LOST`: the network's.
+   * the caller's. `ERR_DIAL`, `ERR_PROXY` (a {@linkcode ProxyError}), `ERR_TLS`,
+   * `ERR_CONNECTION_LOST`: the network's.
    * `ERR_MALFORMED_RESPONSE`, `ERR_HEADERS_TOO_LARGE`: the server's. `ERR_TIMEOUT`. `ERR_CLOSED`:
    * the transport was closed. What the caller's body throws is thrown as it is.
    */
@@ -278,12 +298,17 @@ function unsupported(request: HttpRequest): HttpError {
   });
 }
 
-type OptionKind = "flag" | "count" | "size" | "parser" | "object" | "text";
+type OptionKind = "flag" | "count" | "size" | "parser" | "object" | "text" | "function" | "other";
 
 /** Every option and what it must be; others are refused, not ignored. */
 const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
   dialer: "object",
   tls: "object",
+  // Looked at where they are read.
+  proxy: "other",
+  proxyTls: "object",
+  proxyConnectHeaders: "other",
+  onProxyConnectResponse: "function",
   localAddress: "text",
   disableKeepAlives: "flag",
   disableCompression: "flag",
@@ -333,6 +358,10 @@ function isOfKind(value: unknown, kind: OptionKind): boolean {
       return value === "strict" || value === "lenient";
     case "text":
       return typeof value === "string";
+    case "function":
+      return typeof value === "function";
+    case "other":
+      return true;
     case "object":
       return typeof value === "object" && value !== null;
   }
