@@ -31,6 +31,7 @@ export type {
   Writer,
 } from "./conn/conn.ts";
 export { systemDialer } from "./conn/dial.ts";
+export type { EgressPolicy } from "./conn/egress.ts";
 export {
   type Attempt,
   HttpError,
@@ -52,6 +53,7 @@ export type { LeasedConnection } from "./transport/leased_connection.ts";
 export type { HostCounts } from "./transport/pool.ts";
 export { ProxyError, type ProxyErrorOptions, type ProxyResponse } from "./transport/proxy_error.ts";
 export type { ProxySpeechOptions } from "./transport/proxy_settings.ts";
+export { proxyFromEnvironment } from "./transport/proxy_environment.ts";
 export type { BodySource } from "./transport/request_body.ts";
 export type { ResponseBody } from "./transport/response_body.ts";
 export type { ProxyChoice, ProxyOption } from "./transport/route.ts";
