@@ -51,6 +51,7 @@ export {
 export type { HttpResponse, ResponseConnection, Timings } from "./transport/http_response.ts";
 export type { LeasedConnection } from "./transport/leased_connection.ts";
 export type { HostCounts } from "./transport/pool.ts";
+export { proxyDialer, type ProxyDialerOptions } from "./transport/proxy_dialer.ts";
 export { ProxyError, type ProxyErrorOptions, type ProxyResponse } from "./transport/proxy_error.ts";
 export type { ProxySpeechOptions } from "./transport/proxy_settings.ts";
 export { proxyFromEnvironment } from "./transport/proxy_environment.ts";

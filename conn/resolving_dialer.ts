@@ -105,6 +105,12 @@ class ResolvingDialer implements Dialer {
     return this.#dialer.startTls(conn, options, signal);
   }
 
+  /** The addresses of a host that may be dialled, in the order in which they would be. */
+  async lookUp(address: TcpAddress, signal: AbortSignal | undefined): Promise<string[]> {
+    const found = await abortable(this.#lookUp(address), signal, {});
+    return this.#permitted(address, found).map(ipText);
+  }
+
   async #dialHost(address: TcpAddress, options: DialOptions): Promise<Conn> {
     const { signal, tls, localAddress } = options;
     const found = await abortable(this.#lookUp(address), signal, {});
@@ -276,7 +282,28 @@ function invalidOption(key: string, reason: string): HttpError {
  * ```
  */
 export function resolvingDialer(options: ResolvingDialerOptions): Dialer {
+  return hostFinder(options).dialer;
+}
+
+/** A dialer, and what it knows of hosts. */
+export interface HostFinder {
+  /** As of {@linkcode resolvingDialer}. */
+  readonly dialer: Dialer;
+  /**
+   * The addresses of a host that may be dialled, in the order in which they would be.
+   *
+   * @throws {HttpError} `ERR_BLOCKED`, `ERR_DIAL`.
+   */
+  readonly lookUp: (address: TcpAddress, signal: AbortSignal | undefined) => Promise<string[]>;
+}
+
+/** As {@linkcode resolvingDialer}, for those who need addresses without dialling them. */
+export function hostFinder(options: ResolvingDialerOptions): HostFinder {
   const { dialer, resolve, hosts, egress, dnsCacheTtlMs = 0 } = options;
   const isNeeded = (resolve ?? hosts ?? egress) !== undefined || dnsCacheTtlMs !== 0;
-  return isNeeded ? new ResolvingDialer(options) : dialer;
+  const resolving = new ResolvingDialer(options);
+  return {
+    dialer: isNeeded ? resolving : dialer,
+    lookUp: (address, signal) => resolving.lookUp(address, signal),
+  };
 }

@@ -5,6 +5,7 @@
  */
 import type { Address, Conn, Dialer, TcpAddress, TlsOptions } from "../conn/conn.ts";
 import { addressText } from "../conn/conn_error.ts";
+import { checkEgress, type CompiledEgress } from "../conn/egress.ts";
 import { HttpError, type HttpErrorPhase } from "../conn/http_error.ts";
 import type { Clock } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -22,6 +23,8 @@ import { type ClientTrace, traces } from "./trace.ts";
 export interface DialSettings {
   readonly dialer: Dialer;
   readonly tls: TlsOptions;
+  /** For what is only asked of a proxy; the dialer judges what it dials. */
+  readonly egress: CompiledEgress | null;
   readonly proxySettings: ProxySettings;
   readonly localAddress: string | undefined;
   readonly dialTimeoutMs: number;
@@ -108,6 +111,7 @@ export class Dial implements DialTimes, PassageWatcher {
         signal: this.#controller.signal,
         targetSpeaksFirst: false,
       };
+      this.#checkEgress([...proxies.slice(1).map(addressOf), server]);
       const near = await this.#connect(addressOf(proxies[0]), proxies[0]);
       const there = await passProxies(near, passage, this.#settings.proxySettings, this);
       return scheme === "https:" ? await this.#secure(there) : there;
@@ -115,6 +119,12 @@ export class Dial implements DialTimes, PassageWatcher {
       this.#enter(this.#phase);
       this.#ended = true;
     }
+  }
+
+  /** Of addresses that a proxy will connect to. */
+  #checkEgress(addresses: readonly Address[]): void {
+    const { egress } = this.#settings;
+    if (egress !== null) { for (const address of addresses) checkEgress(egress, address); }
   }
 
   // PassageWatcher

@@ -7,11 +7,13 @@ import { abortable } from "../conn/abortable.ts";
 import type { Conn, TcpAddress } from "../conn/conn.ts";
 import { nativeText } from "../conn/conn_error.ts";
 import { HttpError } from "../conn/http_error.ts";
+import { parseIp } from "../conn/ip_address.ts";
 import { withUnread } from "../conn/unread_conn.ts";
 import { connectTunnel, type Tunnel } from "./connect_tunnel.ts";
 import { ProxyError } from "./proxy_error.ts";
 import { addressOf, isHttpProxy, type ProxyServer } from "./proxy_server.ts";
 import type { ProxySettings } from "./proxy_settings.ts";
+import { socksTunnel } from "./socks.ts";
 
 /** Where to go, and through what. */
 export interface Passage {
@@ -58,6 +60,7 @@ export async function passProxies(
     const next = isLast ? target : addressOf(proxies[index + 1]);
     if (next === null) break;
     const open = async (through: Conn): Promise<Tunnel> => {
+      if (!isHttpProxy(proxy)) return await socksHop(through, proxy, next, signal, settings);
       const tunnel = await connectTunnel(
         through,
         { proxy, target: next, isOneOfSeveral },
@@ -75,6 +78,25 @@ export async function passProxies(
     passed = withUnread(passed, unread);
   }
   return passed;
+}
+
+/** SOCKS servers are asked for names, but with `socks5:` for the address that is found here. */
+async function socksHop(
+  conn: Conn,
+  proxy: ProxyServer,
+  target: TcpAddress,
+  signal: AbortSignal | undefined,
+  { lookUp }: ProxySettings,
+): Promise<Tunnel> {
+  let named = target;
+  if (proxy.scheme === "socks5:" && parseIp(target.hostname) === null) {
+    const found = await lookUp(target, signal);
+    // Few SOCKS servers have IPv6, and there is one attempt.
+    const hostname = found.find((ip) => !ip.includes(":")) ?? found[0];
+    named = { ...target, hostname };
+  }
+  await socksTunnel(conn, proxy, named);
+  return { status: null, unread: new Uint8Array(0) };
 }
 
 /** Says of which proxy it is that it could not be reached. */
@@ -114,8 +136,11 @@ async function closedOnFailure<T>(
 function failed(proxy: ProxyServer, error: unknown): HttpError {
   if (error instanceof HttpError) {
     switch (error.code) {
-      case "ERR_PROXY":
+      // Of our own side: its name cannot be resolved, or must not be asked for.
+      case "ERR_BLOCKED":
+      case "ERR_DIAL":
       case "ERR_INVALID_REQUEST":
+      case "ERR_PROXY":
         return error;
       case "ERR_TLS":
         return named(proxy, error, "proxy");
@@ -132,7 +157,8 @@ function named(proxy: ProxyServer, error: HttpError, phase: HttpError["phase"]):
   });
 }
 
-function spokeFirst({ label }: ProxyServer): ProxyError {
+/** A proxy has sent more than its answer. */
+export function spokeFirst({ label }: ProxyServer): ProxyError {
   return new ProxyError(`Proxy ${label} sent bytes behind its answer that nobody asked for`, {
     proxy: label,
   });

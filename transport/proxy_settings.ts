@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Dialer, TlsOptions } from "../conn/conn.ts";
+import type { Dialer, TcpAddress, TlsOptions } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
 import { checkTlsOptions } from "../conn/tls_options.ts";
 import { HttpHeaders, type HttpHeadersInit } from "../http1/http_headers.ts";
@@ -38,6 +38,8 @@ export interface ProxySettings {
   readonly proxyTls: TlsOptions;
   readonly connectHeaders: HttpHeaders | ((proxy: URL, target: string) => HttpHeadersInit) | null;
   readonly onConnectResponse: ProxySpeechOptions["onProxyConnectResponse"] | null;
+  /** The addresses of a host that may be dialled, best first; one at least. */
+  readonly lookUp: (address: TcpAddress, signal: AbortSignal | undefined) => Promise<string[]>;
   readonly clock: Clock;
 }
 
@@ -48,7 +50,7 @@ export interface ProxySettings {
  */
 export function proxySettings(
   options: ProxySpeechOptions,
-  tools: { dialer: Dialer; clock: Clock },
+  tools: Pick<ProxySettings, "dialer" | "lookUp" | "clock">,
 ): ProxySettings {
   const { proxyTls = {}, proxyConnectHeaders: headers, onProxyConnectResponse } = options;
   checkTlsOptions(proxyTls);

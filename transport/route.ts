@@ -53,7 +53,7 @@ export class Router {
   /** @throws {HttpError} `ERR_INVALID_REQUEST`: a proxy that cannot be used. */
   constructor(option: ProxyOption) {
     this.#choose = typeof option === "function" ? option : null;
-    this.#proxies = typeof option === "function" ? NO_PROXIES : parsed(option);
+    this.#proxies = typeof option === "function" ? NO_PROXIES : parseProxies(option);
   }
 
   /** Whether it knows of any proxy. */
@@ -73,8 +73,8 @@ export class Router {
     }
     try {
       const choice = this.#choose(request);
-      if (!isPromise(choice)) return routeOf(request, parsed(choice));
-      return choice.then((chosen) => routeOf(request, parsed(chosen))).catch((error) => {
+      if (!isPromise(choice)) return routeOf(request, parseProxies(choice));
+      return choice.then((chosen) => routeOf(request, parseProxies(chosen))).catch((error) => {
         throw choiceFailed(error);
       });
     } catch (error) {
@@ -89,7 +89,12 @@ function routeOf(request: HttpRequest, proxies: readonly ProxyServer[]): Route {
   return { key: connectMethodKey(request, passed), proxies: passed };
 }
 
-function parsed(choice: ProxyChoice | undefined): readonly ProxyServer[] {
+/**
+ * The proxies of a choice, in the order in which they are passed.
+ *
+ * @throws {HttpError} `ERR_INVALID_REQUEST`: one that cannot be used.
+ */
+export function parseProxies(choice: ProxyChoice | undefined): readonly ProxyServer[] {
   if (choice === null || choice === undefined) return NO_PROXIES;
   if (typeof choice === "string" || choice instanceof URL) return [parseProxy(choice)];
   if (!Array.isArray(choice)) throw invalidProxy("neither a URL, nor an array, nor null");

@@ -5,7 +5,9 @@
  */
 import type { Dialer, TlsOptions } from "../conn/conn.ts";
 import { systemDialer } from "../conn/dial.ts";
+import { compileEgress, type EgressPolicy } from "../conn/egress.ts";
 import { HttpError, printable } from "../conn/http_error.ts";
+import { hostFinder } from "../conn/resolving_dialer.ts";
 import { checkTlsOptions } from "../conn/tls_options.ts";
 import type { ParserMode } from "../http1/field_lines.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -51,6 +53,21 @@ export interface TransportOptions extends ProxySpeechOptions {
    * @default {null}
    */
   proxy?: ProxyOption;
+  /**
+   * Finds the IP addresses of a host, best first; they race as RFC 8305 says. What lies behind a
+   * proxy is resolved by the proxy, but with `socks5:`. Default: the system's resolver.
+   */
+  resolve?: (hostname: string) => Promise<string[]>;
+  /** IP addresses of hosts that are not looked up. */
+  hosts?: Record<string, string | string[]>;
+  /** How long found addresses are used again. @default {0} */
+  dnsCacheTtlMs?: number;
+  /**
+   * Which addresses may be dialled; others are `ERR_BLOCKED`. Every address that is dialled is
+   * judged, and every name or address that a proxy is asked for as far as it can be without
+   * resolving it.
+   */
+  egress?: EgressPolicy;
   /** IP address to dial from, where the runtime can. */
   localAddress?: string;
   /** One request per connection. @default {false} */
@@ -149,14 +166,23 @@ export class Transport implements RoundTripper, AsyncDisposable {
    */
   constructor(options: TransportOptions = {}) {
     checkOptions(options);
-    const { tls = {}, dialer = systemDialer(), clock = systemClock } = options;
+    const { tls = {}, resolve, hosts, egress, dnsCacheTtlMs, clock = systemClock } = options;
+    const { dialer, lookUp } = hostFinder({
+      dialer: options.dialer ?? systemDialer(),
+      resolve,
+      hosts,
+      egress,
+      dnsCacheTtlMs,
+      clock,
+    });
     checkTlsOptions(tls);
     const maxIdle = options.maxIdleConns ?? 100;
     const router = new Router(options.proxy ?? null);
     this.#connections = new Connections({
       dialer,
       tls: copiedTls(tls),
-      proxySettings: proxySettings(options, { dialer, clock }),
+      egress: egress === undefined ? null : compileEgress(egress),
+      proxySettings: proxySettings(options, { dialer, lookUp, clock }),
       localAddress: options.localAddress,
       router,
       usesProxies: router.usesProxies,
@@ -309,6 +335,10 @@ const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
   proxyTls: "object",
   proxyConnectHeaders: "other",
   onProxyConnectResponse: "function",
+  resolve: "function",
+  hosts: "object",
+  dnsCacheTtlMs: "count",
+  egress: "object",
   localAddress: "text",
   disableKeepAlives: "flag",
   disableCompression: "flag",
