@@ -424,8 +424,11 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   // ResponseExchange
 
   get connectionInfo(): ResponseConnection {
-    const { id, conn } = this.#connection!;
-    const { localAddr, remoteAddr, tls } = conn;
+    const { id, conn, route } = this.#connection!;
+    const { localAddr, remoteAddr } = conn;
+    // That of a proxy is none of a server that it speaks plainly to.
+    const isProxys = route.proxies.length > 0 && this.request.scheme !== "https:";
+    const tls = isProxys ? null : conn.tls;
     return { id, reused: this.#reused, localAddr, remoteAddr, tls };
   }
 
