@@ -13,7 +13,7 @@ import { Intake, NodeConn } from "./node_conn.ts";
 import { type NodeHandshake, nodeHandshake, nodeTls, nodeTlsOptions } from "./node_tls.ts";
 import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "./staggered_race.ts";
-import { checkDial, checkTlsOptions, serverNameFor } from "./tls_options.ts";
+import { checkDial, checkTlsOptions, serverNameFor, tellConnected } from "./tls_options.ts";
 
 /** Dials with `node:net` and `node:tls`. */
 export class NodeDialer implements Dialer {
@@ -39,6 +39,7 @@ export class NodeDialer implements Dialer {
       cancel: race.cancel,
       discard: (late) => late.socket.destroy(),
     });
+    tellConnected(options, () => socket.destroy());
     this.#barrier.opened();
     const close = once(() => this.#barrier.closed());
     const { localAddr, remoteAddr } = addresses(socket, address);
