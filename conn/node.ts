@@ -8,13 +8,12 @@ import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "n
 import type { Address, Conn, Dialer, DialOptions, TlsOptions } from "./conn.ts";
 import { abortable } from "./abortable.ts";
 import { dialError, nativeCode } from "./conn_error.ts";
-import { LastingSocket } from "./lasting_socket.ts";
 import { Intake, NodeConn } from "./node_conn.ts";
 import { type NodeHandshake, nodeHandshake, nodeTls, nodeTlsOptions } from "./node_tls.ts";
 import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "./staggered_race.ts";
 import { resolveBySystem } from "./system_resolver.ts";
-import { checkDial, checkTlsOptions, serverNameFor } from "./tls_options.ts";
+import { checkDial, checkTlsOptions, serverNameFor, tellConnected } from "./tls_options.ts";
 
 /** Dials with `node:net` and `node:tls`. */
 export class NodeDialer implements Dialer {
@@ -40,6 +39,7 @@ export class NodeDialer implements Dialer {
       cancel: race.cancel,
       discard: (late) => late.socket.destroy(),
     });
+    tellConnected(options, () => socket.destroy());
     this.#barrier.opened();
     const close = once(() => this.#barrier.closed());
     const { localAddr, remoteAddr } = addresses(socket, address);
@@ -79,7 +79,8 @@ export class NodeDialer implements Dialer {
       onClose?.();
     });
     const socket = tlsConnect({ ...options, socket: stream });
-    return nodeHandshake(socket, handshake, { localAddr, remoteAddr, setRef, close });
+    const under = { localAddr, remoteAddr, setRef, close, whenClosed: () => conn.whenClosed() };
+    return nodeHandshake(socket, handshake, under);
   }
 }
 
@@ -122,9 +123,7 @@ async function resolveTargets(
 function start(target: Target, tls?: ConnectionOptions): Attempt<Connected> {
   const intake = new Intake();
   const options = { ...target, onread: intake, allowHalfOpen: true };
-  const socket = tls === undefined
-    ? new LastingSocket(options).connect(options)
-    : tlsConnect({ ...tls, ...options });
+  const socket = tls === undefined ? net.connect(options) : tlsConnect({ ...tls, ...options });
   // Nothing is read before somebody asks for it; a handshake reads by itself.
   if (tls === undefined) socket.pause();
   if ("port" in target) socket.setNoDelay(true);

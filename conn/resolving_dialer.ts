@@ -20,7 +20,7 @@ import { HttpError, printable } from "./http_error.ts";
 import { type IpAddress, ipText, parseHostIp, parseIp } from "./ip_address.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "./staggered_race.ts";
 import { resolveBySystem } from "./system_resolver.ts";
-import { checkDial } from "./tls_options.ts";
+import { checkDial, tellConnected } from "./tls_options.ts";
 
 /** How hosts are found and which of them may be dialled. */
 export interface ResolvingDialerOptions {
@@ -127,6 +127,7 @@ class ResolvingDialer implements Dialer {
       cancel: race.cancel,
       discard: (late) => late.close(),
     });
+    tellConnected(options, () => conn.close());
     if (tls === undefined) return conn;
     // Only the winner: the others need not see half a handshake.
     const named = { ...tls, serverName: tls.serverName ?? address.hostname };

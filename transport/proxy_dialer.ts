@@ -8,7 +8,7 @@ import { systemDialer } from "../conn/dial.ts";
 import { HttpError } from "../conn/http_error.ts";
 import { hostFinder } from "../conn/resolving_dialer.ts";
 import { hasUnread } from "../conn/unread_conn.ts";
-import { checkDial } from "../conn/tls_options.ts";
+import { checkDial, tellConnected } from "../conn/tls_options.ts";
 import { systemClock } from "./clock.ts";
 import { type PassageWatcher, passProxies, spokeFirst, unreachable } from "./proxy_passage.ts";
 import { addressOf, type ProxyServer } from "./proxy_server.ts";
@@ -51,8 +51,9 @@ class ProxyDialer implements Dialer {
     if (address.transport === "unix") {
       throw invalid("a Unix socket cannot be reached through a proxy");
     }
-    const { tls, signal, ...more } = options;
-    const conn = await this.#pass(address, { signal, ...more }, tls === undefined);
+    const { tls, signal, localAddress } = options;
+    const conn = await this.#pass(address, { signal, localAddress }, tls === undefined);
+    tellConnected(options, () => conn.close());
     if (tls === undefined) return conn;
     const named = { ...tls, serverName: tls.serverName ?? address.hostname };
     return await this.#settings.dialer.startTls(conn, named, signal);
