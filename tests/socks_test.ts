@@ -395,6 +395,15 @@ test("proxyDialer: TLS is for the host that was asked for", async () => {
   assert.deepEqual(scripted.secured, [{ minVersion: "TLSv1.3", serverName: "example.com" }]);
 });
 
+test("proxyDialer: tells when the way is open, before it is secured", async () => {
+  const scripted = scriptedDialer(greeted().expect(`\x05\x01\x00${NAME}`).send(CONNECTED));
+  const dialer = proxyDialer("socks5h://socks.test", { dialer: scripted });
+  const told: number[] = [];
+  const onConnect = () => void told.push(scripted.secured.length);
+  (await dialer.dial(TARGET, { tls: {}, onConnect })).close();
+  assert.deepEqual([told, scripted.secured.length], [[0], 1]);
+});
+
 test("proxyDialer: refuses what it cannot do", async () => {
   const isInvalid = (error: unknown) =>
     error instanceof HttpError && error.code === "ERR_INVALID_REQUEST";
