@@ -4,7 +4,7 @@
  * @module
  */
 import type { TcpAddress } from "../conn/conn.ts";
-import { HttpError, printable } from "../conn/http_error.ts";
+import { HttpError } from "../conn/http_error.ts";
 
 /** What can stand between a transport and its servers. */
 export type ProxyScheme = "http:" | "https:" | "socks4a:" | "socks5:" | "socks5h:";
@@ -77,7 +77,8 @@ export function parseProxy(input: string | URL): ProxyServer {
   }
   const scheme = url.protocol as ProxyScheme;
   if (!Object.hasOwn(DEFAULT_PORTS, scheme)) {
-    throw invalidProxy(`unknown scheme ${printable(url.protocol)}`);
+    // Not shown: without a scheme, "user:password@host" has its user for one.
+    throw invalidProxy("another scheme than http, https, socks4a, socks5 and socks5h");
   }
   if ((url.pathname !== "" && url.pathname !== "/") || url.search !== "" || url.hash !== "") {
     throw invalidProxy("more than a host and a port in it");
