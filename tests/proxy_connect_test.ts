@@ -6,10 +6,12 @@
  */
 import assert from "node:assert/strict";
 import {
+  Client,
   HttpError,
   HttpRequest,
   type HttpRequestInit,
   ProxyError,
+  proxyFromEnvironment,
   Transport,
   type TransportOptions,
 } from "../mod.ts";
@@ -180,6 +182,25 @@ test("T23 proxy: a request that takes no proxy loses its Proxy-Authorization", a
   const headers = { "User-Agent": "", "Proxy-Authorization": "Basic Y2FuYXJ5" };
   const conn = new ScriptedConn().expect(getHead("/", "example.com")).send(NO_CONTENT);
   await assertSent({ init: { headers }, options: { proxy: () => null } }, conn);
+});
+
+test("T23 proxy: a redirect to a host without a proxy takes no credentials along", async () => {
+  const credentials = "Proxy-Authorization: Basic Y2FuYXJ5";
+  const through = new ScriptedConn()
+    .expect(getHead("http://a.test/", "a.test", credentials))
+    .send("HTTP/1.1 302 Found\r\nLocation: http://b.test/\r\nContent-Length: 0\r\n\r\n");
+  const direct = new ScriptedConn().expect(getHead("/", "b.test")).send(NO_CONTENT);
+  const dialer = scriptedDialer(through, direct);
+  const transport = new Transport({
+    dialer,
+    disableCompression: true,
+    proxy: proxyFromEnvironment({ http_proxy: "http://u:p@proxy.test", no_proxy: "b.test" }),
+  });
+  const headers = { "User-Agent": "", "Proxy-Authorization": "Basic Y2FuYXJ5" };
+  const response = await new Client({ transport }).get("http://a.test/", { headers });
+  assert.equal(response.status, 204);
+  dialer.assertConsumed();
+  transport.destroy();
 });
 
 test("proxy: proxyConnectHeaders are sent with CONNECT alone, before the credentials", async () => {
