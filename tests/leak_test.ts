@@ -92,6 +92,26 @@ test("leak: dropped unread, the connection is closed, counted, traced; warned of
   assert.doesNotMatch(texts[1], /secret/);
 });
 
+test("leak: waiting for the trailers does not keep the response", async () => {
+  await warnings(async () => {
+    await withGate(async (gate) => {
+      const ended: unknown[] = [];
+      const transport = new Transport({
+        trace: { bodyDone: ({ bytes, error }) => void ended.push([bytes, error]) },
+      });
+      const failed: unknown[] = [];
+      await get(gate, transport, ({ trailers }) => {
+        trailers.catch((error) => void failed.push(error));
+      });
+      await collectUntil("the leak is found", () => transport.inspect().leakedCount === 1);
+      await until("the trailers have failed", () => failed.length === 1);
+      assert.equal((failed[0] as { code: string }).code, "ERR_BODY_CLOSED");
+      assert.deepEqual(ended, [[0, failed[0]]]);
+      await transport.close();
+    });
+  });
+});
+
 test("leak: a request that waits gets the slot of a dropped response", async () => {
   await warnings(async () => {
     await withGate(async (gate) => {
