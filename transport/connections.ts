@@ -194,7 +194,7 @@ export class Connections
   }
 
   pollBarrier(connection: PersistentConnection): Promise<void> | null {
-    if (this.clock.now() - connection.idleSinceMs <= FRESH_MS) return null;
+    if (this.clock.now() - connection.readAtMs <= FRESH_MS) return null;
     return this.options.dialer.pollBarrier?.() ?? null;
   }
 

@@ -139,7 +139,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     this.#clearPhaseDeadline();
     // Another's connection came first: what its own dial costs is not this request's.
     if (connection.madeBy !== this.#dial) this.#dial = null;
-    this.#use(connection);
+    if (connection.hasServed) this.#useProven(connection);
+    else this.#use(connection);
   }
 
   dialFailed(error: unknown): void {
@@ -203,6 +204,10 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
       this.#wait();
       return;
     }
+    this.#useProven(connection);
+  }
+
+  #useProven(connection: PersistentConnection): void {
     const barrier = this.#connections.pollBarrier(connection);
     if (barrier === null) this.#use(connection);
     else this.#prove(connection, barrier);
