@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { lookup } from "node:dns/promises";
 import * as net from "node:net";
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { Address, Conn, Dialer, DialOptions, TlsOptions } from "./conn.ts";
@@ -14,6 +13,7 @@ import { Intake, NodeConn } from "./node_conn.ts";
 import { type NodeHandshake, nodeHandshake, nodeTls, nodeTlsOptions } from "./node_tls.ts";
 import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "./staggered_race.ts";
+import { resolveBySystem } from "./system_resolver.ts";
 import { checkDial, checkTlsOptions, serverNameFor } from "./tls_options.ts";
 
 /** Dials with `node:net` and `node:tls`. */
@@ -32,7 +32,7 @@ export class NodeDialer implements Dialer {
     const tls = handshake && nodeTlsOptions(handshake);
     signal?.throwIfAborted();
     const targets = await abortable(resolveTargets(address, localAddress), signal, {});
-    const race = staggeredRace(targets, attemptDelayMs, (target) => start(target, tls));
+    const race = staggeredRace(targets, (target) => start(target, tls));
     const connecting = race.done.catch((error) => {
       throw dialError(address, nativeCode(error), error);
     });
@@ -91,9 +91,6 @@ function once(action: () => void): () => void {
   };
 }
 
-/** Milliseconds between two attempts; RFC 8305 section 5 recommends 250. */
-const attemptDelayMs = 250;
-
 type Target = net.TcpNetConnectOpts | net.IpcNetConnectOpts;
 
 interface Connected {
@@ -114,7 +111,7 @@ async function resolveTargets(
   if (net.isIP(hostname) !== 0) return [{ host: hostname, port, localAddress }];
   try {
     const family = localAddress === undefined ? 0 : net.isIP(localAddress);
-    const found = await lookup(hostname, { all: true, family });
+    const found = await resolveBySystem(hostname, family);
     return alternateFamilies(found).map(({ address: host }) => ({ host, port, localAddress }));
   } catch (error) {
     throw dialError(address, nativeCode(error), error);

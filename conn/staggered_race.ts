@@ -4,6 +4,11 @@
  * @module
  */
 
+import { type Clock, systemClock, type TimerHandle } from "./clock.ts";
+
+/** Milliseconds between the starts of two attempts; RFC 8305 section 5 recommends 250. */
+const ATTEMPT_DELAY_MS = 250;
+
 /** Work that can be given up. */
 export interface Attempt<T> {
   readonly done: Promise<T>;
@@ -16,32 +21,36 @@ export interface Attempt<T> {
  * as that has failed. The first that succeeds wins, and the others are cancelled.
  *
  * @param targets One or more, best first.
- * @param delayMs Milliseconds between the starts of two attempts.
  * @returns One attempt for all of them. When all fail it rejects as the last one does.
  * @see RFC 8305 section 5
  */
 export function staggeredRace<Target, T>(
   targets: readonly Target[],
-  delayMs: number,
   start: (target: Target) => Attempt<T>,
+  clock: Clock = systemClock,
 ): Attempt<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const running = new Set<Attempt<T>>();
   let started = 0;
   let over = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: TimerHandle | null = null;
+
+  function stopTimer(): void {
+    if (timer !== null) clock.stopTimer(timer);
+    timer = null;
+  }
 
   function finish(): void {
     over = true;
-    clearTimeout(timer);
+    stopTimer();
     for (const attempt of running) attempt.cancel();
   }
 
   function startNext(): void {
-    clearTimeout(timer);
+    stopTimer();
     const attempt = start(targets[started++]);
     running.add(attempt);
-    if (started < targets.length) timer = setTimeout(startNext, delayMs);
+    if (started < targets.length) timer = clock.startTimer(startNext, ATTEMPT_DELAY_MS);
     attempt.done.then((value) => {
       if (over) return;
       running.delete(attempt);

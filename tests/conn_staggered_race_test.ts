@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { alternateFamilies, type Attempt, staggeredRace } from "../conn/staggered_race.ts";
 import { test } from "./harness.ts";
+import { ManualClock } from "./manual_clock.ts";
 
 /** An attempt that the test settles. */
 interface Scripted extends Attempt<string> {
@@ -18,10 +19,10 @@ interface Scripted extends Attempt<string> {
 /** A race over these targets; `starts` lists the attempts so far. */
 function race(
   targets: string[],
-  delayMs: number,
-): { attempt: Attempt<string>; starts: Scripted[] } {
+): { attempt: Attempt<string>; starts: Scripted[]; clock: ManualClock } {
   const starts: Scripted[] = [];
-  const attempt = staggeredRace(targets, delayMs, (target): Attempt<string> => {
+  const clock = new ManualClock();
+  const attempt = staggeredRace(targets, (target): Attempt<string> => {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const scripted: Scripted = {
       target,
@@ -33,18 +34,16 @@ function race(
     };
     starts.push(scripted);
     return scripted;
-  });
-  return { attempt, starts };
+  }, clock);
+  return { attempt, starts, clock };
 }
-
-const never = 1_000_000;
 
 async function microtasks(): Promise<void> {
   for (let i = 0; i < 10; i++) await null;
 }
 
 test("race: the first target is tried first, and its success ends the race", async () => {
-  const { attempt, starts } = race(["a", "b"], never);
+  const { attempt, starts } = race(["a", "b"]);
   assert.deepEqual(starts.map(({ target }) => target), ["a"]);
   starts[0].succeed();
   assert.equal(await attempt.done, "a");
@@ -53,7 +52,7 @@ test("race: the first target is tried first, and its success ends the race", asy
 });
 
 test("race: a failure starts the next at once", async () => {
-  const { attempt, starts } = race(["a", "b", "c"], never);
+  const { attempt, starts } = race(["a", "b", "c"]);
   starts[0].fail();
   await microtasks();
   starts[1].fail();
@@ -64,7 +63,7 @@ test("race: a failure starts the next at once", async () => {
 });
 
 test("race: when all fail it rejects as the last one does", async () => {
-  const { attempt, starts } = race(["a", "b"], never);
+  const { attempt, starts } = race(["a", "b"]);
   starts[0].fail();
   await microtasks();
   starts[1].fail();
@@ -72,17 +71,24 @@ test("race: when all fail it rejects as the last one does", async () => {
 });
 
 test("race: a slow one is not given up, and can still win", async () => {
-  const { attempt, starts } = race(["a", "b"], 1);
-  while (starts.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+  const { attempt, starts, clock } = race(["a", "b"]);
+  clock.advance(249);
+  assert.equal(starts.length, 1);
+  clock.advance(1);
+  assert.equal(starts.length, 2);
   assert.equal(starts[0].cancelled, false);
   starts[0].succeed();
   assert.equal(await attempt.done, "a");
   assert.equal(starts[1].cancelled, true);
+  assert.equal(clock.runningCount, 0);
 });
 
 test("race: the failure of one does not end the others", async () => {
-  const { attempt, starts } = race(["a", "b"], 1);
-  while (starts.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+  const { attempt, starts, clock } = race(["a", "b"]);
+  clock.advance(249);
+  assert.equal(starts.length, 1);
+  clock.advance(1);
+  assert.equal(starts.length, 2);
   starts[1].fail();
   await microtasks();
   starts[0].succeed();
@@ -90,8 +96,9 @@ test("race: the failure of one does not end the others", async () => {
 });
 
 test("race: cancel() cancels what runs and starts nothing more", async () => {
-  const { attempt, starts } = race(["a", "b", "c"], never);
+  const { attempt, starts, clock } = race(["a", "b", "c"]);
   attempt.cancel();
+  assert.equal(clock.runningCount, 0);
   assert.equal(starts[0].cancelled, true);
   starts[0].fail();
   await microtasks();

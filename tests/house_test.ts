@@ -33,6 +33,11 @@ const nodeImports: readonly Permission[] = [
   { path: "conn/node_conn.ts", names: ["*"], reason: adapter },
   { path: "conn/lasting_socket.ts", names: ["node:net"], reason: adapter },
   { path: "conn/node_tls.ts", names: ["*"], reason: "TLS that the native engines cannot do" },
+  {
+    path: "conn/system_resolver.ts",
+    names: ["node:dns/promises"],
+    reason: "the one of the system",
+  },
   { path: "conn/conn_duplex.ts", names: ["node:stream"], reason: "what node:tls runs over" },
   { path: "http1/content_coding.ts", names: ["node:zlib"], reason: "inflates with back-pressure" },
   { path: "cli/", names: ["*"], reason: "a program: arguments, terminal, files, demo server" },

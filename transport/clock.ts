@@ -1,34 +1,6 @@
 /**
- * Time, as the transport sees it: a parameter, so that tests can bring their own.
+ * Time, as the transport sees it. Dialling needs it too, so it lives one room below.
  *
  * @module
  */
-
-/** A clock and its timers. */
-export interface Clock {
-  /** Milliseconds since an arbitrary start; never goes back. */
-  now(): number;
-  /**
-   * Calls back once, not before `delayMs` have passed. Does not keep the process alive.
-   *
-   * @param delayMs 0..2^31-1; longer delays fire at once on every runtime.
-   */
-  startTimer(callback: () => void, delayMs: number): TimerHandle;
-  /** Forgets a timer. */
-  stopTimer(handle: TimerHandle): void;
-}
-
-/** A running timer, opaque. */
-export type TimerHandle = unknown;
-
-/** The runtime's clock. */
-export const systemClock: Clock = {
-  now: () => performance.now(),
-  startTimer: (callback, delayMs) => {
-    const handle = setTimeout(callback, delayMs);
-    // Requests keep the process alive by their connections; waiting for a time-out does not.
-    (handle as unknown as { unref(): void }).unref();
-    return handle;
-  },
-  stopTimer: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
-};
+export { type Clock, systemClock, type TimerHandle } from "../conn/clock.ts";
