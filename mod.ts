@@ -31,6 +31,7 @@ export type {
   Writer,
 } from "./conn/conn.ts";
 export { systemDialer } from "./conn/dial.ts";
+export type { EgressPolicy } from "./conn/egress.ts";
 export {
   type Attempt,
   HttpError,

@@ -6,6 +6,7 @@
  */
 export { BufferedReader } from "./buffered_reader.ts";
 export { BufferedWriter } from "./buffered_writer.ts";
+export type { Clock, TimerHandle } from "./clock.ts";
 export type {
   Address,
   Closer,
@@ -20,6 +21,7 @@ export type {
   Writer,
 } from "./conn.ts";
 export { systemDialer } from "./dial.ts";
+export type { EgressPolicy } from "./egress.ts";
 export {
   type Attempt,
   HttpError,
@@ -28,5 +30,6 @@ export {
   type HttpErrorPhase,
 } from "./http_error.ts";
 export { pipe, type PipeConn, type PipeOptions } from "./pipe.ts";
+export { resolvingDialer, type ResolvingDialerOptions } from "./resolving_dialer.ts";
 export { connFromStreams, type StreamConnOptions, type StreamPair } from "./streams.ts";
 export { unixDialer } from "./unix_dialer.ts";
