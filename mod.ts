@@ -51,6 +51,7 @@ export {
 export type { HttpResponse, ResponseConnection, Timings } from "./transport/http_response.ts";
 export type { LeasedConnection } from "./transport/leased_connection.ts";
 export type { HostCounts } from "./transport/pool.ts";
+export { proxyFromEnvironment } from "./transport/proxy_environment.ts";
 export type { BodySource } from "./transport/request_body.ts";
 export type { ResponseBody } from "./transport/response_body.ts";
 export type { TransportSnapshot, TransportStats } from "./transport/snapshot.ts";
