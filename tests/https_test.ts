@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import { HttpError, HttpRequest, type TlsOptions, Transport } from "../mod.ts";
+import { badCertificates } from "./bad_certificates.ts";
 import * as certs from "./conn/certs.ts";
 import { runtime, test } from "./harness.ts";
 
@@ -70,21 +71,21 @@ test("https: what the own engine cannot do is served by the second one", async (
   });
 });
 
-const refused: readonly (readonly [why: string, leaf: certs.Leaf, options: TlsOptions])[] = [
-  ["of an unknown authority", certs.untrusted, {}],
-  ["for another host", certs.otherHost, {}],
-  ["that has expired", certs.expired, {}],
-  ["that names the host only as its common name", certs.cnOnly, {}],
+/** Engines by the option that has them serve. */
+const engines: readonly TlsOptions[] = [{}, { minVersion: "TLSv1.3" }];
+
+const refused: readonly (readonly [what: string, leaf: certs.Leaf, options: TlsOptions])[] = [
+  ...badCertificates.map(({ what, leaf }) => [what, leaf, {}] as const),
   ["that is for another name than the one asked for", certs.localhost, {
     serverName: "other.test",
   }],
 ];
 
-for (const [why, leaf, options] of refused) {
-  test(`T60 a certificate ${why} is refused before a byte of the request is sent`, async () => {
+for (const [what, leaf, options] of refused) {
+  test(`T32 T60: direct: a certificate ${what} is refused before a byte is sent`, async () => {
     await withHttps(leaf, async (origin, plainBytes) => {
-      for (const more of [{}, { minVersion: "TLSv1.3" as const }]) {
-        const tls: TlsOptions = { caCerts: [certs.ca], ...options, ...more };
+      for (const engine of engines) {
+        const tls: TlsOptions = { caCerts: [certs.ca], ...options, ...engine };
         await assert.rejects(get(origin, tls), (error) => {
           assert.ok(error instanceof HttpError, String(error));
           assert.deepEqual([error.code, error.phase], ["ERR_TLS", "tls"]);

@@ -35,3 +35,17 @@ export const untrusted: Leaf = leaf("untrusted");
 export const cnOnly: Leaf = leaf("cn_only");
 /** For a client. */
 export const client: Leaf = leaf("client");
+/** For localhost, its own issuer. */
+export const selfSigned: Leaf = leaf("self_signed");
+/** For localhost, from 2120 on. */
+export const notYet: Leaf = leaf("not_yet");
+/** For other.test, with localhost as its common name. */
+export const otherName: Leaf = leaf("other_name");
+/** For *.wild.test and *.a.wild.test. */
+export const wildcard: Leaf = leaf("wildcard");
+/** For the address 127.0.0.1 and no name. */
+export const onlyIp: Leaf = leaf("only_ip");
+/** 127.0.0.1 as if it were a DNS name. */
+export const ipAsName: Leaf = leaf("ip_as_name");
+/** For one name that holds a NUL behind "localhost". */
+export const nulName: Leaf = leaf("nul_name");
