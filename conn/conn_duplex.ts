@@ -18,6 +18,8 @@ export class ConnDuplex extends Duplex {
   failure: unknown = null;
   /** Called whenever everything that was written has been accepted by the connection. */
   onFlushed: () => void = () => {};
+  /** Called when a write fails; what was written is dropped from then on, reading goes on. */
+  onWriteFailed: (error: Error) => void = (error) => this.destroy(error);
   /** Tells whether more may be read now; {@linkcode ConnDuplex.wake} asks again. */
   mayRead: () => boolean = () => true;
   #conn: Conn;
@@ -50,7 +52,10 @@ export class ConnDuplex extends Duplex {
     this.#conn.write(chunk).then(() => {
       done();
       if (this.isFlushed) this.onFlushed();
-    }, done);
+    }, (error) => {
+      this.onWriteFailed(error);
+      done();
+    });
   }
 
   override _final(done: (error?: Error) => void): void {

@@ -1,36 +1,25 @@
 /**
- * A socket of Node that can still be read after a write has failed.
+ * Sockets of Node that can still be read after a write has failed.
  *
  * @module
  */
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
+
+type Done = (error?: Error | null) => void;
 
 /**
- * Node destroys a socket whose write fails, and with it what the peer said before it closed: the very
- * answer that explains why. This one stays open for reading until the stream ends, reading fails, or
- * somebody closes it.
+ * Keeps a socket, plain or of TLS, readable when a write fails. Node would destroy it, and with it
+ * what the peer said before it closed: the very answer that explains why.
+ *
+ * @param onWriteFailed Gets the errors, the stream does not. Called within `write()` if it fails at
+ * once. The callback of that `write()` comes after it, without an error.
  */
-export class LastingSocket extends Socket {
-  /** Called at the end of the stream after a failed write; Node itself tells of none then. */
-  onLateEnd: (() => void) | null = null;
-  #writeFailed = false;
-
-  /** Whether a write has failed and only reading goes on. */
-  get writeFailed(): boolean {
-    return this.#writeFailed;
-  }
-
-  override destroy(error?: Error): this {
-    const syscall = (error as (Error & { syscall?: string }) | undefined)?.syscall;
-    if (this.onLateEnd !== null && syscall === "write") {
-      this.#writeFailed = true;
-      return this;
-    }
-    return super.destroy(error);
-  }
-
-  override push(chunk: Uint8Array | string | null, encoding?: BufferEncoding): boolean {
-    if (chunk === null && this.#writeFailed) this.onLateEnd?.();
-    return super.push(chunk, encoding);
-  }
+export function keepReadable(socket: Socket, onWriteFailed: (error: Error) => void): void {
+  const { _write, _writev } = socket;
+  const told = (done: Done): Done => (error) => {
+    if (error) onWriteFailed(error);
+    done();
+  };
+  socket._write = (chunk, encoding, done) => _write.call(socket, chunk, encoding, told(done));
+  if (_writev) socket._writev = (chunks, done) => _writev.call(socket, chunks, told(done));
 }

@@ -8,7 +8,6 @@ import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "n
 import type { Address, Conn, Dialer, DialOptions, TlsOptions } from "./conn.ts";
 import { abortable } from "./abortable.ts";
 import { dialError, nativeCode } from "./conn_error.ts";
-import { LastingSocket } from "./lasting_socket.ts";
 import { Intake, NodeConn } from "./node_conn.ts";
 import { type NodeHandshake, nodeHandshake, nodeTls, nodeTlsOptions } from "./node_tls.ts";
 import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
@@ -122,9 +121,7 @@ async function resolveTargets(
 function start(target: Target, tls?: ConnectionOptions): Attempt<Connected> {
   const intake = new Intake();
   const options = { ...target, onread: intake, allowHalfOpen: true };
-  const socket = tls === undefined
-    ? new LastingSocket(options).connect(options)
-    : tlsConnect({ ...tls, ...options });
+  const socket = tls === undefined ? net.connect(options) : tlsConnect({ ...tls, ...options });
   // Nothing is read before somebody asks for it; a handshake reads by itself.
   if (tls === undefined) socket.pause();
   if ("port" in target) socket.setNoDelay(true);

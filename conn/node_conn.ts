@@ -4,6 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Address, Conn, TlsInfo } from "./conn.ts";
 import type { ConnDuplex } from "./conn_duplex.ts";
@@ -17,7 +18,7 @@ import {
   tlsError,
 } from "./conn_error.ts";
 import { HttpError } from "./http_error.ts";
-import { LastingSocket } from "./lasting_socket.ts";
+import { keepReadable } from "./lasting_socket.ts";
 import { WriteTurns } from "./write_turns.ts";
 
 /**
@@ -103,6 +104,8 @@ export class NodeConn implements Conn {
   /** Native writes handed over and done; their callbacks come in order. */
   #handedOver = 0;
   #done = 0;
+  /** Whether a native write is being handed over this moment. */
+  #handing = false;
 
   constructor(stream: Duplex, options: NodeConnOptions) {
     this.#stream = stream;
@@ -112,8 +115,11 @@ export class NodeConn implements Conn {
     this.#onClose = options.onClose;
     this.#setRef = options.setRef;
     this.#under = options.under;
-    if (options.under !== undefined) {
+    if (options.under === undefined) {
+      keepReadable(stream as Socket, this.#onWriteFailed);
+    } else {
       options.under.onFlushed = this.#onFlushed;
+      options.under.onWriteFailed = this.#onWriteFailed;
       options.under.mayRead = () => stream.readableLength < intakeBytes;
     }
     stream.pause();
@@ -123,7 +129,6 @@ export class NodeConn implements Conn {
       this.#intake = options.intake.buffer;
       options.intake.receive = this.#onIntake;
     }
-    if (stream instanceof LastingSocket) stream.onLateEnd = this.#onEnd;
     stream.on("end", this.#onEnd);
     stream.on("error", this.#onError);
     stream.on("close", this.#onStreamClose);
@@ -251,8 +256,11 @@ export class NodeConn implements Conn {
   }
 
   #streamError(phase: "request" | "body"): HttpError {
-    if (this.#closed) return closedError(phase);
-    const error = this.#failure;
+    return this.#closed ? closedError(phase) : this.#told(phase, this.#failure);
+  }
+
+  /** A native error in our words. */
+  #told(phase: "request" | "body", error: unknown): HttpError {
     if (error instanceof HttpError) {
       return error.code === "ERR_CONNECTION_LOST" ? lostError(phase, error.cause) : error;
     }
@@ -271,7 +279,9 @@ export class NodeConn implements Conn {
     this.#writing = p;
     this.#writeOffset = 0;
     if (this.#writeParts()) return this.#turns.accepted(p.length);
-    return new Promise<number>(this.#captureWrite);
+    return this.#writeFailure === null
+      ? new Promise<number>(this.#captureWrite)
+      : Promise.reject(this.#writeFailure);
   }
 
   #captureWrite = (
@@ -291,9 +301,14 @@ export class NodeConn implements Conn {
       const isWhole = offset === 0 && p.length <= writePartBytes;
       const part = isWhole ? p : p.subarray(offset, offset + writePartBytes);
       this.#handedOver++;
+      this.#handing = true;
       stream.write(part, this.#onWritten);
-      // A write that failed at once was not accepted; the callback brings the error.
-      if (stream.errored !== null) return false;
+      this.#handing = false;
+      // A write that failed at once was not accepted.
+      if (this.#writeFailure !== null) {
+        this.#writing = null;
+        return false;
+      }
       this.#writeOffset += part.length;
       this.#bytesWritten += part.length;
       if (stream.writableLength > 0 || this.#under?.isFlushed === false) return false;
@@ -306,17 +321,18 @@ export class NodeConn implements Conn {
     this.#done++;
     // Callbacks of parts that were accepted at once come late and mean nothing.
     if (this.#writing === null || this.#done !== this.#handedOver) return;
-    if (!error) this.#writeOn();
-    else if (this.#stream instanceof LastingSocket) this.#failWrite(error);
-    else this.#onError(error);
+    if (error) this.#onError(error);
+    else this.#writeOn();
   };
 
   /** Writing has failed; what the peer said before can still be read. */
-  #failWrite(error: Error): void {
-    this.#writeFailure = lostError("request", error);
+  #onWriteFailed = (error: unknown): void => {
+    if (this.#writeFailure !== null) return;
+    this.#writeFailure = this.#told("request", error);
+    if (this.#writing === null || this.#handing) return;
     this.#writing = null;
     this.#rejectWrite(this.#writeFailure);
-  }
+  };
 
   #onFlushed = (): void => {
     if (this.#writing !== null && this.#done === this.#handedOver) this.#writeOn();
@@ -326,6 +342,7 @@ export class NodeConn implements Conn {
     if (this.#under?.isFlushed === false) return;
     const p = this.#writing!;
     if (this.#writeParts()) this.#resolveWrite(p.length);
+    else if (this.#writeFailure !== null) this.#rejectWrite(this.#writeFailure);
   }
 
   closeWrite(): Promise<void> {
@@ -333,6 +350,7 @@ export class NodeConn implements Conn {
     if (this.#writing !== null) return Promise.reject(busyError("request"));
     if (this.#writeEnded) return Promise.resolve();
     if (this.#failed) return Promise.reject(this.#streamError("request"));
+    if (this.#writeFailure !== null) return Promise.reject(this.#writeFailure);
     this.#writeEnded = true;
     return new Promise<void>((resolve, reject) => {
       this.#stream.end((error?: Error | null) => {

@@ -6,7 +6,8 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { type BodySource, HttpRequest, Transport } from "../mod.ts";
+import { type BodySource, HttpRequest, type TlsOptions, Transport } from "../mod.ts";
+import { ca } from "./conn/certs.ts";
 import { startProgram } from "./fixtures/cli_run.ts";
 import { test } from "./harness.ts";
 
@@ -19,24 +20,34 @@ const bodies: Readonly<Record<string, () => BodySource>> = {
   } as unknown as () => BodySource,
 };
 
+/** By the word that ends the test's name: how to get there. */
+const routes: Readonly<Record<string, TlsOptions | null>> = {
+  "plain": null,
+  "over TLS": { caCerts: [ca] },
+  "over the second engine": { caCerts: [ca], verifyPeer: () => {} },
+};
+
 for (const [kind, body] of Object.entries(bodies)) {
-  test(`upload: an early refusal is heard although writing fails, with ${kind}`, async () => {
-    const server = startProgram("tests/fixtures/refusing_server.ts", []);
-    const exited = once(server, "exit");
-    try {
-      const [line] = await once(server.stdout!, "data") as [Uint8Array];
-      const url = `http://127.0.0.1:${new TextDecoder().decode(line).trim()}/`;
-      for (let n = 0; n < TRIES; n++) {
-        const transport = new Transport();
-        const request = new HttpRequest(url, { method: "POST", body: body() });
-        const response = await transport.roundTrip(request);
-        assert.deepEqual([response.status, await response.text()], [403, "no"]);
-        await transport.close();
-        assert.equal(transport.stats().total, 0);
+  for (const [route, tls] of Object.entries(routes)) {
+    test(`upload: an early refusal is heard although writing fails, with ${kind}, ${route}`, async () => {
+      const server = startProgram("tests/fixtures/refusing_server.ts", tls === null ? [] : ["tls"]);
+      const exited = once(server, "exit");
+      try {
+        const [line] = await once(server.stdout!, "data") as [Uint8Array];
+        const port = new TextDecoder().decode(line).trim();
+        const url = `${tls === null ? "http" : "https"}://127.0.0.1:${port}/`;
+        for (let n = 0; n < TRIES; n++) {
+          const transport = new Transport({ tls: tls ?? {} });
+          const request = new HttpRequest(url, { method: "POST", body: body() });
+          const response = await transport.roundTrip(request);
+          assert.deepEqual([response.status, await response.text()], [403, "no"]);
+          await transport.close();
+          assert.equal(transport.stats().total, 0);
+        }
+      } finally {
+        server.stdin!.end();
+        await exited;
       }
-    } finally {
-      server.stdin!.end();
-      await exited;
-    }
-  });
+    });
+  }
 }
