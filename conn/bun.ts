@@ -16,6 +16,7 @@ import {
   invalidOption,
   isIpAddress,
   serverNameFor,
+  tellConnected,
 } from "./tls_options.ts";
 
 interface BunConnectOptions {
@@ -119,6 +120,7 @@ export class BunDialer implements Dialer {
     });
     const discard = () => conn.close();
     await abortable(connecting, signal, { discard });
+    tellConnected(options, discard);
     if (handshake !== undefined) await abortable(handshake, signal, { cancel: discard });
     return conn;
   }

@@ -154,6 +154,11 @@ export interface DialOptions {
   tls?: TlsOptions;
   /** IP address to dial from, where the runtime can. */
   localAddress?: string;
+  /**
+   * Called once when the connection is open, before the TLS handshake: what tells a caller of
+   * `dial({ tls })` where connecting ends and securing begins. What it throws rejects the dial.
+   */
+  onConnect?: () => void;
 }
 
 /** Makes connections. */

@@ -24,6 +24,7 @@ import {
   honours,
   invalidOption,
   serverNameFor,
+  tellConnected,
 } from "./tls_options.ts";
 
 interface DenoAddr {
@@ -312,6 +313,7 @@ export class DenoDialer implements Dialer {
       cancel: () => controller.abort(),
       discard: (late) => late.close(),
     });
+    tellConnected(options, () => native.close());
     if (address.transport === "tcp") native.setNoDelay?.(true);
     const conn = new DenoConn(native, this.#barrier, null);
     return tls === undefined ? conn : this.#secure(conn, tls, serverName, signal);

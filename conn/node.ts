@@ -13,7 +13,7 @@ import { type NodeHandshake, nodeHandshake, nodeTls, nodeTlsOptions } from "./no
 import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "./staggered_race.ts";
 import { resolveBySystem } from "./system_resolver.ts";
-import { checkDial, checkTlsOptions, serverNameFor } from "./tls_options.ts";
+import { checkDial, checkTlsOptions, serverNameFor, tellConnected } from "./tls_options.ts";
 
 /** Dials with `node:net` and `node:tls`. */
 export class NodeDialer implements Dialer {
@@ -39,6 +39,7 @@ export class NodeDialer implements Dialer {
       cancel: race.cancel,
       discard: (late) => late.socket.destroy(),
     });
+    tellConnected(options, () => socket.destroy());
     this.#barrier.opened();
     const close = once(() => this.#barrier.closed());
     const { localAddr, remoteAddr } = addresses(socket, address);

@@ -14,7 +14,12 @@ export type HonouredOptions = Readonly<
   Required<{ [K in keyof TlsOptions]: (value: NonNullable<TlsOptions[K]>) => boolean }>
 >;
 
-const dialKeys: ReadonlySet<string> = new Set<keyof DialOptions>(["signal", "tls", "localAddress"]);
+const dialKeys: ReadonlySet<string> = new Set<keyof DialOptions>([
+  "signal",
+  "tls",
+  "localAddress",
+  "onConnect",
+]);
 
 const isString = (value: unknown): value is string => typeof value === "string";
 const isStrings = (value: unknown): value is string[] =>
@@ -58,7 +63,25 @@ export function checkDial(address: Address, options: DialOptions): void {
   if (options.localAddress !== undefined && !isIpAddress(options.localAddress)) {
     throw invalidOption("dial", "localAddress", "not an IP address");
   }
+  if (options.onConnect !== undefined && typeof options.onConnect !== "function") {
+    throw invalidOption("dial", "onConnect", "not a function");
+  }
   if (options.tls !== undefined) checkTlsOptions(options.tls);
+}
+
+/**
+ * Tells the caller that the connection is open.
+ *
+ * @param close Called when the caller throws.
+ * @throws What the caller throws.
+ */
+export function tellConnected(options: DialOptions, close: () => void): void {
+  try {
+    options.onConnect?.();
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 /**

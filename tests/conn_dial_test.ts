@@ -221,6 +221,68 @@ test("dial: unixDialer() goes to its socket whatever it is asked for", async () 
   });
 });
 
+test("dial: onConnect is called once, between connecting and securing", async () => {
+  const options: TlsOptions[] = [{}, { minVersion: "TLSv1.3" }];
+  for (const more of options) {
+    await withServer({}, async (server, address) => {
+      let calls = 0;
+      const onConnect = () => void calls++;
+      const tls = { caCerts: [certs.ca], ...more };
+      const dialing = dialer.dial(address, { tls, onConnect });
+      const socket = await server.accept();
+      // The hello has come, nobody answers it.
+      await new Promise((resolve) => socket.once("readable", resolve));
+      assert.equal(calls, 1);
+      socket.destroy();
+      await fails(dialing, "ERR_TLS");
+      assert.equal(calls, 1);
+      (await dialer.dial(address, { onConnect })).close();
+      assert.equal(calls, 2);
+      await fails(dialer.dial(await freeAddress(), { tls, onConnect }), "ERR_DIAL");
+      assert.equal(calls, 2);
+    });
+  }
+});
+
+test("dial: what onConnect throws rejects the dial and closes the connection", async () => {
+  await withServer({}, async (server, address) => {
+    for (const tls of [undefined, { caCerts: [certs.ca] }]) {
+      const reason = new Error("enough");
+      const onConnect = () => {
+        throw reason;
+      };
+      const result = await dialer.dial(address, { tls, onConnect }).catch((error) => error);
+      assert.equal(result, reason);
+      const socket = await server.accept();
+      socket.resume();
+      await new Promise((resolve) => socket.once("end", resolve));
+    }
+    const options = { onConnect: true } as unknown as DialOptions;
+    await fails(dialer.dial(address, options), "ERR_INVALID_REQUEST", /dial option onConnect: /);
+  });
+});
+
+test("dial: a signal that aborts as soon as the connection is open", async () => {
+  await withServer({}, async (server, address) => {
+    const abort = countedSignal();
+    const { signal } = abort;
+    const reason = new Error("enough");
+    const onConnect = () => abort.abort(reason);
+    const tls = { caCerts: [certs.ca] };
+    const result = await dialer.dial(address, { tls, signal, onConnect }).catch((error) => error);
+    assert.equal(result, reason);
+    assert.equal(abort.listenerCount(), 0);
+    const socket = await server.accept();
+    // Deno closes the socket of a handshake that was given up when the peer says something.
+    socket.write("x");
+    socket.resume();
+    await new Promise((resolve) => {
+      socket.once("end", resolve);
+      socket.once("close", resolve);
+    });
+  });
+});
+
 /** The ways to a TLS connection that have an engine of their own. */
 const ways: Readonly<
   Record<string, (address: Address, tls: TlsOptions, signal?: AbortSignal) => Promise<Conn>>
