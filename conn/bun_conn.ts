@@ -14,6 +14,7 @@ import {
   nativeText,
   tlsError,
 } from "./conn_error.ts";
+import { Gone } from "./gone.ts";
 import type { HttpError } from "./http_error.ts";
 import type { PollBarrier } from "./poll_barrier.ts";
 import { unusablePem } from "./tls_options.ts";
@@ -31,6 +32,7 @@ export interface BunSocket {
   write(data: Uint8Array, byteOffset?: number, byteLength?: number): number;
   shutdown(): void;
   close(): void;
+  terminate(): void;
   pause(): void;
   resume(): void;
   ref(): void;
@@ -98,6 +100,7 @@ export class BunConn implements Conn {
   #barrier: PollBarrier | null;
   #opened = false;
   #closed = false;
+  #gone: Gone = new Gone();
   #failed = false;
   #failure: unknown = undefined;
   /** The handshake under way. */
@@ -249,6 +252,7 @@ export class BunConn implements Conn {
     // With both sides ended Bun closes at once, and leaves the end of the stream out.
     if (error === undefined && this.#writeEnded) this.#onEnd();
     this.#onFailure(error);
+    this.#gone.settle();
   }
 
   #rejectPending(): void {
@@ -330,14 +334,21 @@ export class BunConn implements Conn {
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#ended = false;
+    // Over TLS close() waits until the peer has taken the half of it that was accepted.
+    const isCut = this.#writing !== null;
     this.#rejectPending();
     try {
       // Over TLS end() would wait for the peer, and nothing could close the socket after it.
-      this.#socket.close();
+      if (isCut) this.#socket.terminate();
+      else this.#socket.close();
     } catch {
       // Closed already.
     }
     if (this.#opened) this.#barrier?.closed();
+  }
+
+  whenClosed(): Promise<void> {
+    return this.#gone.when();
   }
 
   ref(): void {

@@ -84,6 +84,13 @@ export interface Conn extends Reader, Writer, Closer {
   closeWrite(): Promise<void>;
   /** Closes both directions at once. A pending read or write rejects with `ERR_CLOSED`. */
   close(): void;
+  /**
+   * Settles once the connection is closed and nothing of it is left: the runtime has let go of the
+   * socket, and every read and write has settled. Never rejects; closes nothing by itself.
+   *
+   * Order: after {@linkcode Conn.close}. A connection that does not have it is gone with `close()`.
+   */
+  whenClosed?(): Promise<void>;
   /** Keeps the process alive while a read is pending (the state of a new connection). */
   ref(): void;
   /** Lets the process exit although a read is pending. */

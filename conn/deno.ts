@@ -15,6 +15,7 @@ import {
   nativeText,
   tlsError,
 } from "./conn_error.ts";
+import { Gone } from "./gone.ts";
 import type { HttpError } from "./http_error.ts";
 import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
 import {
@@ -154,6 +155,7 @@ class DenoConn implements Conn {
   #native: DenoNativeConn;
   #barrier: PollBarrier;
   #closed = false;
+  #gone: Gone = new Gone();
   #reading = false;
   #ended = false;
   #readFailure: HttpError | null = null;
@@ -162,6 +164,8 @@ class DenoConn implements Conn {
   /** How much of it was accepted by earlier native writes. */
   #writeOffset = 0;
   #writeEnded = false;
+  /** Whether the native `closeWrite()` is under way. */
+  #ending = false;
   #bytesRead = 0;
   #bytesWritten = 0;
 
@@ -194,7 +198,7 @@ class DenoConn implements Conn {
 
   #onRead = (count: number | null): number | null => {
     this.#reading = false;
-    if (this.#closed) throw closedError("body");
+    if (this.#closed) throw this.#late("body");
     if (count === null) {
       this.#ended = true;
       return null;
@@ -205,7 +209,7 @@ class DenoConn implements Conn {
 
   #onReadError = (error: unknown): never => {
     this.#reading = false;
-    if (this.#closed) throw closedError("body");
+    if (this.#closed) throw this.#late("body");
     // Kept: the kernel tells of a reset once, and of an end of stream afterwards.
     this.#readFailure = toStreamError("body", error, this.tls);
     throw this.#readFailure;
@@ -222,35 +226,62 @@ class DenoConn implements Conn {
   }
 
   #onWrite = (count: number): number | Promise<number> => {
+    const { length } = this.#writing!;
+    return this.#accept(count) ? length : this.#writeRest();
+  };
+
+  async #writeRest(): Promise<number> {
     const p = this.#writing!;
+    try {
+      let isDone = false;
+      while (!isDone) {
+        isDone = this.#accept(await this.#native.write(p.subarray(this.#writeOffset)));
+      }
+    } catch (error) {
+      this.#onWriteError(error);
+    }
+    return p.length;
+  }
+
+  /** Counts what a native write took. Tells whether that was all. */
+  #accept(count: number): boolean {
+    const { length } = this.#writing!;
     this.#bytesWritten += count;
     this.#writeOffset += count;
-    if (this.#closed) {
-      this.#writing = null;
-      throw closedError("request");
-    }
-    if (this.#writeOffset === p.length) {
-      this.#writing = null;
-      return p.length;
-    }
-    return this.#native.write(p.subarray(this.#writeOffset))
-      .then(this.#onWrite, this.#onWriteError);
-  };
+    if (!this.#closed && this.#writeOffset < length) return false;
+    this.#writing = null;
+    if (this.#closed) throw this.#late("request");
+    return true;
+  }
 
   #onWriteError = (error: unknown): never => {
     this.#writing = null;
-    throw this.#closed ? closedError("request") : toStreamError("request", error, this.tls);
+    throw this.#closed ? this.#late("request") : toStreamError("request", error, this.tls);
   };
+
+  /** The error of what the runtime returns after `close()`. */
+  #late(phase: "request" | "body"): HttpError {
+    this.#settleWhenGone();
+    return closedError(phase);
+  }
+
+  #settleWhenGone(): void {
+    if (!this.#reading && this.#writing === null && !this.#ending) this.#gone.settle();
+  }
 
   async closeWrite(): Promise<void> {
     if (this.#closed) throw closedError("request");
     if (this.#writing !== null) throw busyError("request");
     if (this.#writeEnded) return;
     this.#writeEnded = true;
+    this.#ending = true;
     try {
       await this.#native.closeWrite();
     } catch (error) {
       this.#onWriteError(error);
+    } finally {
+      this.#ending = false;
+      if (this.#closed) this.#settleWhenGone();
     }
   }
 
@@ -263,6 +294,11 @@ class DenoConn implements Conn {
       // Already closed by the runtime.
     }
     this.#barrier.closed();
+    this.#settleWhenGone();
+  }
+
+  whenClosed(): Promise<void> {
+    return this.#gone.when();
   }
 
   ref(): void {

@@ -79,7 +79,8 @@ export class NodeDialer implements Dialer {
       onClose?.();
     });
     const socket = tlsConnect({ ...options, socket: stream });
-    return nodeHandshake(socket, handshake, { localAddr, remoteAddr, setRef, close });
+    const under = { localAddr, remoteAddr, setRef, close, whenClosed: () => conn.whenClosed() };
+    return nodeHandshake(socket, handshake, under);
   }
 }
 

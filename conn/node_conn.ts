@@ -17,6 +17,7 @@ import {
   nativeText,
   tlsError,
 } from "./conn_error.ts";
+import { Gone } from "./gone.ts";
 import { HttpError } from "./http_error.ts";
 import { keepReadable } from "./lasting_socket.ts";
 import { WriteTurns } from "./write_turns.ts";
@@ -54,6 +55,8 @@ export interface NodeConnOptions {
   under?: ConnDuplex;
   /** Called once when the connection closes. */
   onClose?: () => void;
+  /** Settles once what the stream runs over is closed. Default: there is nothing. */
+  whenUnderClosed?: () => Promise<void> | undefined;
   /** Keeps the process alive, or not; default: the methods of the stream, where it has them. */
   setRef?: (ref: boolean) => void;
 }
@@ -76,8 +79,10 @@ export class NodeConn implements Conn {
   #stream: Duplex;
   #under: ConnDuplex | undefined;
   #onClose: (() => void) | undefined;
+  #whenUnderClosed: (() => Promise<void> | undefined) | undefined;
   #setRef: ((ref: boolean) => void) | undefined;
   #closed = false;
+  #gone: Gone = new Gone();
   #failure: unknown = null;
   #failed = false;
 
@@ -113,6 +118,7 @@ export class NodeConn implements Conn {
     this.remoteAddr = options.remoteAddr;
     this.tls = options.tls;
     this.#onClose = options.onClose;
+    this.#whenUnderClosed = options.whenUnderClosed;
     this.#setRef = options.setRef;
     this.#under = options.under;
     if (options.under === undefined) {
@@ -242,6 +248,7 @@ export class NodeConn implements Conn {
   #onStreamClose = (): void => {
     if (!this.#ended) this.#onError(undefined);
     else if (this.#writing !== null) this.#rejectPending();
+    this.#gone.settle();
   };
 
   #rejectPending(): void {
@@ -373,6 +380,11 @@ export class NodeConn implements Conn {
     this.#onClose?.();
   }
 
+  async whenClosed(): Promise<void> {
+    await this.#gone.when();
+    await this.#whenUnderClosed?.();
+  }
+
   ref(): void {
     this.#keepAlive(true);
   }
@@ -405,6 +417,7 @@ export class NodeConn implements Conn {
     stream.off("data", this.#onData);
     stream.off("end", this.#onEnd);
     stream.off("close", this.#onStreamClose);
+    stream.once("close", () => this.#gone.settle());
     return { stream, setRef: this.#setRef, onClose: this.#onClose };
   }
 }

@@ -27,6 +27,8 @@ export interface Underneath {
   readonly remoteAddr: Address;
   /** Called once the TLS connection is closed, or the handshake has failed. */
   close(): void;
+  /** Settles once it is closed. Default: with the TLS socket. */
+  whenClosed?: () => Promise<void> | undefined;
   /** Default: as the TLS socket does. */
   setRef?: (ref: boolean) => void;
   /** The `onread` option that the TLS socket was made with. */
@@ -52,6 +54,7 @@ export async function nodeTls(conn: Conn, handshake: NodeHandshake): Promise<Con
     localAddr: conn.localAddr,
     remoteAddr: conn.remoteAddr,
     close: () => conn.close(),
+    whenClosed: () => conn.whenClosed?.(),
     setRef: (ref) => ref ? conn.ref() : conn.unref(),
   });
 }
@@ -84,7 +87,7 @@ export function nodeHandshake(
   { options, serverName, signal }: NodeHandshake,
   under: Underneath,
 ): Promise<Conn> {
-  const { intake, duplex, setRef, localAddr, remoteAddr } = under;
+  const { intake, duplex, setRef, localAddr, remoteAddr, whenClosed } = under;
   const close = () => {
     socket.destroy();
     under.close();
@@ -117,6 +120,7 @@ export function nodeHandshake(
           under: duplex,
           setRef,
           onClose,
+          whenUnderClosed: whenClosed,
         }),
       );
     };

@@ -5,6 +5,7 @@
  */
 import type { Address, Conn } from "./conn.ts";
 import { busyError, closedError, endedError, lostError } from "./conn_error.ts";
+import { Gone } from "./gone.ts";
 import type { HttpError } from "./http_error.ts";
 
 /** How to make a pipe. */
@@ -188,6 +189,7 @@ class PipeEnd implements PipeConn {
   #incoming: Channel;
   #outgoing: Channel;
   #closed = false;
+  #gone: Gone = new Gone();
 
   constructor(incoming: Channel, outgoing: Channel, addresses: [Address, Address]) {
     this.#incoming = incoming;
@@ -220,12 +222,17 @@ class PipeEnd implements PipeConn {
     this.#closed = true;
     this.#outgoing.closeWriter();
     this.#incoming.closeReader();
+    this.#gone.settle();
   }
 
   reset(): void {
     if (this.#closed) return;
     this.#outgoing.breakReader();
     this.close();
+  }
+
+  whenClosed(): Promise<void> {
+    return this.#gone.when();
   }
 
   ref(): void {

@@ -5,6 +5,7 @@
  */
 import type { Address, Conn, TlsInfo } from "./conn.ts";
 import { busyError, closedError, endedError, lostError } from "./conn_error.ts";
+import { Gone } from "./gone.ts";
 
 /** The two directions of a connection. */
 export interface StreamPair {
@@ -37,6 +38,7 @@ class StreamConn implements Conn {
   #reader: ReadableStreamDefaultReader<Uint8Array>;
   #writer: WritableStreamDefaultWriter<Uint8Array>;
   #closed = false;
+  #gone: Gone = new Gone();
   #reading: PromiseWithResolvers<number | null> | null = null;
   #held: Uint8Array | null = null;
   #writing: PromiseWithResolvers<number> | null = null;
@@ -146,6 +148,12 @@ class StreamConn implements Conn {
     ending.catch(() => {});
     this.#reader.cancel().catch(() => {});
     this.#reading = this.#writing = null;
+    // The streams are the caller's, and may take any time.
+    this.#gone.settle();
+  }
+
+  whenClosed(): Promise<void> {
+    return this.#gone.when();
   }
 
   ref(): void {

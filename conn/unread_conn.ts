@@ -46,6 +46,10 @@ class UnreadConn implements Conn {
     this.#conn.close();
   }
 
+  whenClosed(): Promise<void> {
+    return this.#conn.whenClosed?.() ?? Promise.resolve();
+  }
+
   ref(): void {
     this.#conn.ref();
   }

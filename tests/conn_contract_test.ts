@@ -142,6 +142,47 @@ const cases: Readonly<Record<string, (linked: Linked, link: Link) => Promise<voi
     conn.unref();
   },
 
+  "whenClosed() settles after close(), behind pending calls": async ({ conn }) => {
+    const bytes = new Uint8Array(32 * 1024 * 1024);
+    const pending = new Set(["read", "write"]);
+    const read = () => pending.delete("read");
+    conn.read(new Uint8Array(1)).then(read, read);
+    const write = () => pending.delete("write");
+    conn.write(bytes).then(write, write);
+    let isGone = false;
+    const gone = conn.whenClosed!().then(() => isGone = true);
+    await turnsUntil(() => isGone, 100);
+    assert.equal(isGone, false);
+    conn.close();
+    await gone;
+    assert.deepEqual([...pending], []);
+    await conn.whenClosed!();
+  },
+
+  "whenClosed() settles too when the peer has closed first": async ({ conn, peer }) => {
+    await conn.write(text.encode("x"));
+    await peer.receive(1);
+    peer.close();
+    await conn.read(new Uint8Array(1)).catch(() => {});
+    conn.close();
+    await conn.whenClosed!();
+  },
+
+  "whenClosed() settles too after a reset": async ({ conn, peer }) => {
+    await conn.write(text.encode("x"));
+    await peer.receive(1);
+    peer.reset();
+    await conn.read(new Uint8Array(1)).catch(() => {});
+    conn.close();
+    await conn.whenClosed!();
+  },
+
+  "whenClosed() settles too after closeWrite()": async ({ conn }) => {
+    const ending = conn.closeWrite().catch(() => {});
+    conn.close();
+    await Promise.all([ending, conn.whenClosed!()]);
+  },
+
   "close() is seen by the peer": async ({ conn, peer }) => {
     await conn.write(text.encode("last"));
     assert.deepEqual(await peer.receive(4), text.encode("last"));
