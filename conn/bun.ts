@@ -13,7 +13,6 @@ import {
   checkTlsOptions,
   type HonouredOptions,
   honours,
-  invalidOption,
   isIpAddress,
   serverNameFor,
   tellConnected,
@@ -88,15 +87,20 @@ function alpnWireFormat(protocols: string[]): Uint8Array {
 /** Dials with Bun's own sockets. */
 export class BunDialer implements Dialer {
   #barrier: PollBarrier = new PollBarrier(barrierPair);
+  /** What dials from a given address; Bun itself cannot choose it. */
+  #second: Dialer | null = null;
 
   /** {@inheritDoc Dialer.dial} */
   async dial(address: Address, options: DialOptions = {}): Promise<Conn> {
     const { signal, tls } = options;
     checkDial(address, options);
-    if (options.localAddress !== undefined) {
-      throw invalidOption("dial", "localAddress", "Bun cannot choose it");
-    }
     const serverName = tls === undefined ? "" : serverNameFor(tls, address);
+    if (options.localAddress !== undefined) {
+      const { NodeDialer } = await import("./node.ts");
+      this.#second ??= new NodeDialer();
+      const conn = await this.#second.dial(address, { ...options, tls: undefined });
+      return tls === undefined ? conn : await this.startTls(conn, { ...tls, serverName }, signal);
+    }
     if (tls !== undefined && !checksName(serverName, address)) {
       return this.startTls(await this.dial(address, { ...options, tls: undefined }), tls, signal);
     }
@@ -152,8 +156,8 @@ export class BunDialer implements Dialer {
   }
 
   /** {@inheritDoc Dialer.pollBarrier} */
-  pollBarrier(): Promise<void> {
-    return this.#barrier.wait();
+  async pollBarrier(): Promise<void> {
+    await Promise.all([this.#barrier.wait(), this.#second?.pollBarrier?.()]);
   }
 }
 

@@ -23,7 +23,6 @@ import {
   checkTlsOptions,
   type HonouredOptions,
   honours,
-  invalidOption,
   serverNameFor,
   tellConnected,
 } from "./tls_options.ts";
@@ -327,15 +326,20 @@ class DenoConn implements Conn {
 /** Dials with Deno's own sockets. */
 export class DenoDialer implements Dialer {
   #barrier: PollBarrier = new PollBarrier(barrierPair);
+  /** What dials from a given address; Deno itself cannot choose it. */
+  #second: Dialer | null = null;
 
   /** {@inheritDoc Dialer.dial} */
   async dial(address: Address, options: DialOptions = {}): Promise<Conn> {
     const { signal, tls } = options;
     checkDial(address, options);
-    if (options.localAddress !== undefined) {
-      throw invalidOption("dial", "localAddress", "Deno cannot choose it");
-    }
     const serverName = tls === undefined ? "" : serverNameFor(tls, address);
+    if (options.localAddress !== undefined) {
+      const { NodeDialer } = await import("./node.ts");
+      this.#second ??= new NodeDialer();
+      const conn = await this.#second.dial(address, { ...options, tls: undefined });
+      return tls === undefined ? conn : await this.startTls(conn, { ...tls, serverName }, signal);
+    }
     signal?.throwIfAborted();
     // An own controller, so that the runtime leaves nothing on the caller's signal.
     const controller = new AbortController();
@@ -369,8 +373,8 @@ export class DenoDialer implements Dialer {
   }
 
   /** {@inheritDoc Dialer.pollBarrier} */
-  pollBarrier(): Promise<void> {
-    return this.#barrier.wait();
+  async pollBarrier(): Promise<void> {
+    await Promise.all([this.#barrier.wait(), this.#second?.pollBarrier?.()]);
   }
 
   async #secure(

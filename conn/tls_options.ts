@@ -63,6 +63,9 @@ export function checkDial(address: Address, options: DialOptions): void {
   if (options.localAddress !== undefined && !isIpAddress(options.localAddress)) {
     throw invalidOption("dial", "localAddress", "not an IP address");
   }
+  if (options.localAddress !== undefined && address.transport === "unix") {
+    throw invalidOption("dial", "localAddress", "a Unix socket has none");
+  }
   if (options.onConnect !== undefined && typeof options.onConnect !== "function") {
     throw invalidOption("dial", "onConnect", "not a function");
   }

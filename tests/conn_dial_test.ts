@@ -176,20 +176,28 @@ test("dial: a key that is not the certificate's is refused", async () => {
   });
 });
 
-test("dial: localAddress is used, or refused by name", async () => {
-  await withServer({}, async (server, address) => {
-    const dialing = dialer.dial(address, { localAddress: "127.0.0.3" });
-    if (runtime === "node") {
-      const conn = await dialing;
+test("dial: localAddress is where the connection comes from", async () => {
+  const localAddress = "127.0.0.3";
+  for (const tls of [undefined, { caCerts: [certs.ca] }]) {
+    await withServer({ tls: tls && { ...certs.localhost } }, async (server, address) => {
+      const conn = await dialer.dial(address, { localAddress, tls });
       const socket = await server.accept();
-      assert.equal(socket.remoteAddress, "127.0.0.3");
-      assert.equal((conn.localAddr as { hostname: string }).hostname, "127.0.0.3");
+      assert.equal(socket.remoteAddress, localAddress);
+      assert.equal((conn.localAddr as { hostname: string }).hostname, localAddress);
       conn.close();
-    } else {
-      const name = runtime === "deno" ? "Deno" : "Bun";
-      const message = new RegExp(`dial option localAddress: ${name} `);
-      await fails(dialing, "ERR_INVALID_REQUEST", message);
-    }
+      // Node ends the process when a TLS socket is destroyed on both sides at once.
+      assert.equal((await socketPeer(socket).receive(1)).length, 0);
+      // Not one of this machine.
+      const dialing = dialer.dial(address, { localAddress: "192.0.2.1", tls });
+      await fails(dialing, "ERR_DIAL", /: local address not available$|: bind EINVAL /);
+    });
+  }
+});
+
+test("dial: localAddress is refused for a Unix socket", async () => {
+  await withServer({ unix: true }, async (_server, address) => {
+    const dialing = dialer.dial(address, { localAddress: "127.0.0.3" });
+    await fails(dialing, "ERR_INVALID_REQUEST", /dial option localAddress: a Unix socket/);
   });
 });
 

@@ -19,9 +19,12 @@ import { until } from "./waiting.ts";
 
 const fixture = fileURLToPath(new URL("./fixtures/planting_server.ts", import.meta.url));
 
+/** From an address, Deno and Bun use other sockets than otherwise. */
+type Kind = "plain" | "tls" | "from an address";
+
 /** Runs a test against a planting server in another process. */
 async function withPlantingServer(
-  kind: "plain" | "tls",
+  kind: Kind,
   run: (
     get: (path: string) => Promise<string>,
     transport: Transport,
@@ -30,12 +33,15 @@ async function withPlantingServer(
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "roundtrip-"));
   for (const name of ["wanted", "planted"]) writeFileSync(join(folder, name), "");
-  const child = spawn(runtimePath("node"), [fixture, kind, folder], {
+  const child = spawn(runtimePath("node"), [fixture, kind === "tls" ? "tls" : "plain", folder], {
     cwd: root,
     stdio: ["pipe", "pipe", "inherit"],
   });
   const exited = once(child, "exit");
-  const transport = new Transport({ tls: { caCerts: [testAuthority] } });
+  const transport = new Transport({
+    tls: { caCerts: [testAuthority] },
+    localAddress: kind === "from an address" ? "127.0.0.1" : undefined,
+  });
   try {
     const [line] = await once(child.stdout, "data") as [Uint8Array];
     const port = Number(new TextDecoder().decode(line));
@@ -81,7 +87,7 @@ class Planting {
   }
 }
 
-for (const kind of ["plain", "tls"] as const) {
+for (const kind of ["plain", "tls", "from an address"] as const) {
   test(`T1 ${kind}: planted in the packet of the first answer, 100 of 100`, async () => {
     await withPlantingServer(kind, async (get, transport) => {
       for (let n = 0; n < 100; n++) {

@@ -17,7 +17,7 @@ const denoHandshake =
 
 /** The gaps. */
 export const connGaps: readonly Gap[] = [
-  ...["tls over any conn", "tls in tls"].map((link): Gap => ({
+  ...["tls over any conn", "tls in tls", "tls from an address"].map((link): Gap => ({
     file: contract,
     name: `conn: ${link}: after the peer's end writing goes on`,
     runtime: "bun",

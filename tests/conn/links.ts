@@ -97,6 +97,23 @@ export const links: readonly Link[] = [
       ),
   },
   {
+    name: "tcp from an address",
+    transport: "tcp",
+    engine: null,
+    open: () =>
+      overSocket({}, (dialer, address) => dialer.dial(address, { localAddress: "127.0.0.1" })),
+  },
+  {
+    name: "tls from an address",
+    transport: "tcp",
+    engine: "node",
+    open: () =>
+      overSocket(
+        encryption,
+        (dialer, address) => dialer.dial(address, { localAddress: "127.0.0.1", tls: trust }),
+      ),
+  },
+  {
     name: "unix",
     transport: "unix",
     engine: null,
