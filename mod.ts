@@ -17,6 +17,8 @@
  */
 export { Client, type ClientOptions } from "./client/client.ts";
 export { defaultClient, defaultTransport, get } from "./client/default_client.ts";
+export { dataProtocol } from "./client/protocols/data_protocol.ts";
+export { fileProtocol, type FileProtocolOptions } from "./client/protocols/file_protocol.ts";
 export type {
   Address,
   Closer,

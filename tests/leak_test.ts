@@ -4,33 +4,11 @@
  * @module
  */
 import assert from "node:assert/strict";
-import * as v8 from "node:v8";
-import * as vm from "node:vm";
 import { type HttpResponse, Transport } from "../mod.ts";
+import { collect, collectUntil } from "./collector.ts";
 import { type Gate, HALF, OK, withGate } from "./gated_server.ts";
 import { test } from "./harness.ts";
 import { pause, until } from "./waiting.ts";
-
-/** Runs the collector. */
-function collect(): void {
-  const { Bun } = globalThis as { Bun?: { gc(force: boolean): void } };
-  if (Bun !== undefined) {
-    Bun.gc(true);
-    return;
-  }
-  v8.setFlagsFromString("--expose-gc");
-  const gc: () => void = vm.runInNewContext("gc");
-  gc();
-}
-
-/** Runs the collector until a condition holds: when finalizers run is the runtime's choice. */
-async function collectUntil(what: string, condition: () => boolean): Promise<void> {
-  for (let n = 0; n < 500 && !condition(); n++) {
-    collect();
-    await pause(2);
-  }
-  assert.ok(condition(), `Collected in vain until ${what}`);
-}
 
 /** Gets a response whose body has not ended, and lets `use` do with it what it wants. */
 async function get(
