@@ -367,7 +367,7 @@ test("file: the body is read as it is wanted, to its last byte, and then the fil
 test("file: a body that is given up closes the file", async () => {
   await withRoot(async ({ root, outside, request }) => {
     await writeLarge(join(root, "large"), LARGE);
-    const ways: ((response: HttpResponse) => Promise<unknown> | undefined)[] = [
+    const ways: ((response: HttpResponse) => unknown)[] = [
       (response) => response.body.close(),
       (response) => response[Symbol.asyncDispose](),
       (response) => response.body.stream.cancel(),
