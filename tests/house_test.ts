@@ -41,7 +41,7 @@ const nodeImports: readonly Permission[] = [
   { path: "conn/conn_duplex.ts", names: ["node:stream"], reason: "what node:tls runs over" },
   { path: "http1/content_coding.ts", names: ["node:zlib"], reason: "inflates with back-pressure" },
   {
-    path: "client/protocols/rooted_file.ts",
+    path: "client/protocols/file_below_root.ts",
     names: ["node:fs", "node:fs/promises", "node:path"],
     reason: "reads files; the same modules on each runtime",
   },

@@ -9,7 +9,13 @@ import { type LocalAnswer, localRoundTrip } from "../../transport/local_exchange
 import type { RoundTripper } from "../../transport/transport.ts";
 import { byteRange } from "./byte_range.ts";
 import { emptyAnswer, refusedMethod } from "./local_method.ts";
-import { fileNames, FileSource, openBelow, type RootedFile, rootFolder } from "./rooted_file.ts";
+import {
+  fileNames,
+  FileSource,
+  openBelow,
+  type RootedFile,
+  rootFolder,
+} from "./file_below_root.ts";
 
 /** Options of {@linkcode fileProtocol}. */
 export interface FileProtocolOptions {
