@@ -9,16 +9,6 @@ import { join, resolve, sep } from "node:path";
 import { HttpError, printable } from "../../conn/http_error.ts";
 import type { LocalSource } from "../../transport/local_exchange.ts";
 
-/** An open file. */
-export interface RootedFile {
-  /** Close it. */
-  readonly handle: FileHandle;
-  /** Bytes, when it was opened. */
-  readonly size: number;
-  /** When it was changed last. */
-  readonly modified: Date;
-}
-
 /** Why there is no file to read. */
 export type Missing = "not-found" | "forbidden";
 
@@ -29,17 +19,8 @@ const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants
 // deno-lint-ignore no-control-regex
 const NOT_IN_NAMES = sep === "\\" ? /[\/\\:\x00]/ : /[\/\\\x00]/;
 
-/**
- * The absolute path of a root.
- *
- * @throws {HttpError} `ERR_INVALID_REQUEST`: not a path.
- */
-export function rootFolder(path: unknown): string {
-  if (typeof path !== "string" || path === "" || path.includes("\0")) {
-    throw new HttpError("ERR_INVALID_REQUEST", "root is not the path of a folder", {
-      phase: "client",
-    });
-  }
+/** The path, from the working directory as it is now. */
+export function absolutePath(path: string): string {
   return resolve(path);
 }
 
@@ -82,9 +63,9 @@ export function fileNames(pathname: string): string[] | null {
 export async function openBelow(
   root: string,
   names: readonly string[],
-): Promise<RootedFile | Missing> {
+): Promise<OpenFile | Missing> {
   let handle: FileHandle | null = null;
-  let opened: RootedFile | null = null;
+  let opened: OpenFile | null = null;
   try {
     const path = await realPathBelow(root, names);
     // A device could act on being opened: it is not even tried.
@@ -97,7 +78,7 @@ export async function openBelow(
       const now = await lstat(await realPathBelow(root, names));
       if (now.ino !== info.ino || now.dev !== info.dev) return "not-found";
     } else checkBelow(await realpath(root), openPath);
-    return opened = { handle, size: info.size, modified: info.mtime };
+    return opened = new OpenFile(handle, info.size, info.mtime);
   } catch (error) {
     if (error instanceof HttpError) throw error;
     const missing = MISSING[(error as { code?: string }).code ?? ""];
@@ -143,15 +124,26 @@ const MISSING: Readonly<Record<string, Missing>> = {
   EPERM: "forbidden",
 };
 
-/** A part of an open file, read as it is wanted. Owns: the handle. */
-export class FileSource implements LocalSource {
+/** An open file, read from one place on as it is wanted. Owns: the handle. */
+export class OpenFile implements LocalSource {
+  /** Bytes, when it was opened. */
+  readonly size: number;
+  /** When it was changed last. */
+  readonly modified: Date;
   readonly #handle: FileHandle;
-  #position: number;
+  #position = 0;
   #reading: Promise<unknown> | null = null;
 
-  constructor(handle: FileHandle, start: number) {
+  constructor(handle: FileHandle, size: number, modified: Date) {
     this.#handle = handle;
-    this.#position = start;
+    this.size = size;
+    this.modified = modified;
+  }
+
+  /** Lets the next read begin at `position`. */
+  from(position: number): this {
+    this.#position = position;
+    return this;
   }
 
   async read(p: Uint8Array): Promise<number | null> {

@@ -9,13 +9,7 @@ import { type LocalAnswer, localRoundTrip } from "../../transport/local_exchange
 import type { RoundTripper } from "../../transport/transport.ts";
 import { byteRange } from "./byte_range.ts";
 import { emptyAnswer, refusedMethod } from "./local_method.ts";
-import {
-  fileNames,
-  FileSource,
-  openBelow,
-  type RootedFile,
-  rootFolder,
-} from "./file_below_root.ts";
+import type * as Files from "./file_below_root.ts";
 
 /** Options of {@linkcode fileProtocol}. */
 export interface FileProtocolOptions {
@@ -83,34 +77,51 @@ export function fileProtocol(options: FileProtocolOptions): RoundTripper {
   for (const name in options) {
     if (!OPTIONS.has(name)) throw invalid(`Unknown file protocol option "${printable(name)}"`);
   }
-  const root = rootFolder(options.root);
-  const types = { ...CONTENT_TYPES, ...options.contentTypes };
+  const { root, contentTypes } = options;
+  if (typeof root !== "string" || root === "" || root.includes("\0")) {
+    throw invalid("root is not the path of a folder");
+  }
+  const types = { ...CONTENT_TYPES, ...contentTypes };
+  // Not before it is wanted: it would be a third of what loading the package takes on Deno.
+  const folder = import("./file_below_root.ts").then((files) => ({
+    files,
+    root: files.absolutePath(root),
+    types,
+  }));
+  // Told of by the first request.
+  folder.catch(() => {});
   return {
-    roundTrip: (request) => localRoundTrip(request, () => answer(request, root, types)),
+    roundTrip: (request) => localRoundTrip(request, async () => answer(request, await folder)),
   };
+}
+
+/** What is answered from. */
+interface Folder {
+  readonly files: typeof Files;
+  readonly root: string;
+  readonly types: Readonly<Record<string, string>>;
 }
 
 async function answer(
   request: HttpRequest,
-  root: string,
-  types: Readonly<Record<string, string>>,
+  { files, root, types }: Folder,
 ): Promise<LocalAnswer> {
   const refused = refusedMethod(request);
   if (refused !== null) return refused;
   if (request.hostname !== "") throw invalid("Cannot use a file: URL with a host");
-  const names = fileNames(request.url.pathname);
-  const file = names === null ? "not-found" : await openBelow(root, names);
+  const names = files.fileNames(request.url.pathname);
+  const file = names === null ? "not-found" : await files.openBelow(root, names);
   if (file === "not-found") return emptyAnswer(404, "Not Found");
   if (file === "forbidden") return emptyAnswer(403, "Forbidden");
   const extension = /\.[^.]+$/.exec(names!.at(-1)!.toLowerCase())?.[0] ?? "";
   const type = Object.hasOwn(types, extension) ? types[extension] : "application/octet-stream";
   const found = answerWith(file, type, request);
-  if (found.content === null) await file.handle.close();
+  if (found.content === null) file.close();
   return found;
 }
 
-/** Pure, but for making the source. */
-function answerWith(file: RootedFile, type: string, request: HttpRequest): LocalAnswer {
+/** The content, where there is any, takes the file over. */
+function answerWith(file: Files.OpenFile, type: string, request: HttpRequest): LocalAnswer {
   const lastModified = file.modified.toUTCString();
   const condition = request.headers.get("if-range");
   const wanted = condition === null || condition === lastModified
@@ -132,7 +143,7 @@ function answerWith(file: RootedFile, type: string, request: HttpRequest): Local
     status: range === null ? 200 : 206,
     statusText: range === null ? "OK" : "Partial Content",
     headers,
-    content: request.method === "HEAD" ? null : new FileSource(file.handle, start),
+    content: request.method === "HEAD" ? null : file.from(start),
   };
 }
 
