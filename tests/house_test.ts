@@ -39,12 +39,12 @@ const nodeImports: readonly Permission[] = [
     reason: "the one of the system",
   },
   { path: "conn/conn_duplex.ts", names: ["node:stream"], reason: "what node:tls runs over" },
-  { path: "http1/content_coding.ts", names: ["node:zlib"], reason: "inflates with back-pressure" },
   {
     path: "client/protocols/file_below_root.ts",
     names: ["node:fs", "node:fs/promises", "node:path"],
     reason: "reads files; the same modules on each runtime",
   },
+  { path: "http1/content_decoder.ts", names: ["node:zlib"], reason: "decodes with back-pressure" },
   { path: "cli/", names: ["*"], reason: "a program: arguments, terminal, files, demo server" },
 ];
 

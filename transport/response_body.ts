@@ -5,8 +5,9 @@
  */
 import type { Reader } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
-import { ContentDecoder, decodableCoding } from "../http1/content_coding.ts";
 import type { HttpHeaders } from "../http1/http_headers.ts";
+import { decodableCoding } from "../http1/content_coding.ts";
+import { ContentDecoder } from "../http1/content_decoder.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
 
 /** A body: bytes that are pulled, once. */
