@@ -42,8 +42,10 @@ export {
   type HttpErrorPhase,
 } from "./conn/http_error.ts";
 export { unixDialer } from "./conn/unix_dialer.ts";
+export { type ContentCoding, decodableCodings } from "./http1/content_coding.ts";
 export type { ParserMode } from "./http1/field_lines.ts";
 export { HttpHeaders, type HttpHeadersInit } from "./http1/http_headers.ts";
+export type { DigestCheck } from "./transport/body_digests.ts";
 export type { Clock, TimerHandle } from "./transport/clock.ts";
 export {
   HttpRequest,
@@ -54,6 +56,7 @@ export type { HttpResponse, ResponseConnection, Timings } from "./transport/http
 export type { LeasedConnection } from "./transport/leased_connection.ts";
 export type { HostCounts } from "./transport/pool.ts";
 export { proxyFromEnvironment } from "./transport/proxy_environment.ts";
+export type { ProgressHook, TransferProgress } from "./transport/progress.ts";
 export type { BodySource } from "./transport/request_body.ts";
 export type { ResponseBody } from "./transport/response_body.ts";
 export type { TransportSnapshot, TransportStats } from "./transport/snapshot.ts";

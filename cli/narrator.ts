@@ -108,7 +108,7 @@ export class Narrator implements ClientTrace {
   gotConn(event: { id: number; reused: boolean }): void {
     this.#note(`sending on connection #${event.id}, ${event.reused ? "reused" : "new"}`);
     const { head } = outgoingRequest(this.#request!, {
-      compression: false,
+      acceptEncoding: "",
       close: false,
       withoutExpect: this.#withoutExpect,
       forwarder: null,

@@ -159,6 +159,10 @@ function withTimeout(request: HttpRequest, timeoutMs: number): HttpRequest {
     signal: request.signal ?? undefined,
     timeoutMs,
     trace: request.trace ?? undefined,
+    onUploadProgress: request.onUploadProgress ?? undefined,
+    onDownloadProgress: request.onDownloadProgress ?? undefined,
+    digest: request.digest ?? undefined,
+    integrity: request.integrity ?? undefined,
     redirectedFrom: redirectedFrom ?? undefined,
   });
 }

@@ -80,6 +80,10 @@ export function redirectedRequest(
     signal: request.signal ?? undefined,
     timeoutMs: rules.timeoutMs,
     trace: request.trace ?? undefined,
+    onUploadProgress: request.onUploadProgress ?? undefined,
+    onDownloadProgress: request.onDownloadProgress ?? undefined,
+    digest: request.digest ?? undefined,
+    integrity: request.integrity ?? undefined,
     redirectedFrom: request,
   });
 }

@@ -45,6 +45,7 @@ const nodeImports: readonly Permission[] = [
     reason: "reads files; the same modules on each runtime",
   },
   { path: "http1/content_decoder.ts", names: ["node:zlib"], reason: "decodes with back-pressure" },
+  { path: "transport/body_digests.ts", names: ["node:crypto"], reason: "hashes piece by piece" },
   { path: "cli/", names: ["*"], reason: "a program: arguments, terminal, files, demo server" },
 ];
 

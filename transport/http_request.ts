@@ -6,6 +6,8 @@
 import { HttpError, printable } from "../conn/http_error.ts";
 import { checkMethod } from "../http1/head_writer.ts";
 import { checkedField, HttpHeaders, type HttpHeadersInit } from "../http1/http_headers.ts";
+import { type DigestCheck, parseIntegrity } from "./body_digests.ts";
+import type { ProgressHook } from "./progress.ts";
 import type { BodySource } from "./request_body.ts";
 import type { ClientTrace } from "./trace.ts";
 
@@ -41,6 +43,21 @@ export interface HttpRequestInit {
   timeoutMs?: number;
   /** Called for this request, after the transport's own. */
   trace?: ClientTrace;
+  /** Called as the body is sent, for each 64 KiB or less; from 0 again where it is sent again. */
+  onUploadProgress?: ProgressHook;
+  /** Called as the body of the response comes, for each read of the network. */
+  onDownloadProgress?: ProgressHook;
+  /**
+   * Check the body of the response against its `Content-Digest` and `Repr-Digest` (RFC 9530, sha-256
+   * and sha-512), in the head or behind the body. What is not as stated fails with `ERR_DECODE` at
+   * the last read; a body that is closed early is not checked. Default: not checked.
+   */
+  digest?: DigestCheck;
+  /**
+   * Check what is read of the response, content codings taken off, against digests as HTML's
+   * `integrity` states them, as in `"sha256-…"`. Else as `digest`.
+   */
+  integrity?: string;
   /** The request whose answer led here. */
   redirectedFrom?: HttpRequest;
 }
@@ -58,6 +75,10 @@ const INIT_NAMES: ReadonlySet<string> = new Set<keyof HttpRequestInit>([
   "signal",
   "timeoutMs",
   "trace",
+  "onUploadProgress",
+  "onDownloadProgress",
+  "digest",
+  "integrity",
   "redirectedFrom",
 ]);
 
@@ -99,6 +120,14 @@ export class HttpRequest {
   readonly timeoutMs: number;
   /** Hooks for this request. */
   readonly trace: ClientTrace | null;
+  /** Told how much of the body was sent, or null. */
+  readonly onUploadProgress: ProgressHook | null;
+  /** Told how much of the response's body came, or null. */
+  readonly onDownloadProgress: ProgressHook | null;
+  /** Whether the digest fields of the response are checked; null: they are not. */
+  readonly digest: DigestCheck | null;
+  /** What the response must hash to, as in HTML, or null. */
+  readonly integrity: string | null;
   /** The request whose answer led here, or null. */
   readonly redirectedFrom: HttpRequest | null;
 
@@ -166,6 +195,14 @@ export class HttpRequest {
       throw invalid(`timeoutMs is not a number of milliseconds: ${this.timeoutMs}`);
     }
     this.trace = init.trace ?? null;
+    this.onUploadProgress = hook("onUploadProgress", init.onUploadProgress);
+    this.onDownloadProgress = hook("onDownloadProgress", init.onDownloadProgress);
+    this.digest = init.digest ?? null;
+    if (this.digest !== null && this.digest !== "verify" && this.digest !== "require") {
+      throw invalid(`digest is neither "verify" nor "require"`);
+    }
+    this.integrity = init.integrity === undefined ? null : `${init.integrity}`;
+    if (this.integrity !== null) parseIntegrity(this.integrity);
     this.redirectedFrom = init.redirectedFrom ?? null;
     if (this.body !== null && (this.method === "TRACE" || this.method === "CONNECT")) {
       throw invalid(`A ${this.method} request has no body`);
@@ -287,6 +324,11 @@ function flag(name: string, value: boolean | undefined): boolean | null {
   if (value === undefined || value === null) return null;
   if (typeof value !== "boolean") throw invalid(`${name} is neither true nor false`);
   return value;
+}
+
+function hook(name: string, value: ProgressHook | undefined): ProgressHook | null {
+  if (value !== undefined && typeof value !== "function") throw invalid(`${name} is no function`);
+  return value ?? null;
 }
 
 function checkedTrailers(trailers: TrailersSource | null): TrailersSource | null {

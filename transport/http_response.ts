@@ -5,13 +5,18 @@
  */
 import type { Address, Conn, TlsInfo } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
-import { contentCodings, decodableCoding } from "../http1/content_coding.ts";
 import { parseDigits } from "../http1/grammar.ts";
 import { HttpHeaders } from "../http1/http_headers.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
 import type { ResponseHead } from "../http1/response_head.ts";
+import { bodySteps, type DecodingLimits } from "./body_steps.ts";
 import type { HttpRequest } from "./http_request.ts";
-import { type BodyExchange, IncomingBody, type ResponseBody } from "./response_body.ts";
+import {
+  type BodyExchange,
+  type BodySteps,
+  IncomingBody,
+  type ResponseBody,
+} from "./response_body.ts";
 
 /** Milliseconds of each phase; null where it did not happen, or has not ended yet. */
 export interface Timings {
@@ -104,16 +109,11 @@ export interface ResponseExchange extends BodyExchange {
   readonly request: HttpRequest;
   readonly connectionInfo: ResponseConnection;
   readonly timings: Timings;
-  /** Codings that the exchange has undertaken to take off. */
-  readonly decodes: boolean;
+  /** Null where the exchange has not undertaken to take content codings off. */
+  readonly decoding: DecodingLimits | null;
   /** Settles when the body has ended, with its trailers if there were any. */
   readonly ended: Promise<HttpHeaders | null>;
 }
-
-/** Layers of content coding that are taken off at most. */
-const MAX_CODINGS = 2;
-
-const NO_CODINGS: readonly string[] = [];
 
 const decoder = new TextDecoder();
 
@@ -122,10 +122,12 @@ export class ReceivedResponse implements HttpResponse {
   readonly status: number;
   readonly request: HttpRequest;
   readonly uncompressed: boolean;
+  /** Whether its body can fail although all of it has come, so that only reading it ends it. */
+  readonly isProcessed: boolean;
   readonly #head: ResponseHead;
   readonly #content: IncomingContent;
   readonly #exchange: ResponseExchange;
-  readonly #codings: readonly string[];
+  readonly #steps: BodySteps;
   #body: IncomingBody | null = null;
   #connection: ResponseConnection | null = null;
   #headers: HttpHeaders | null = null;
@@ -137,12 +139,10 @@ export class ReceivedResponse implements HttpResponse {
     this.#exchange = exchange;
     this.status = head.statusCode;
     this.request = exchange.request;
-    this.#codings = head.fields.contentEncoding === -1 ? NO_CODINGS : codingsToTakeOff(
-      head,
-      content,
-      exchange,
-    );
-    this.uncompressed = this.#codings.length > 0;
+    this.#steps = bodySteps(head, content, exchange);
+    const { codings, refusal, digests } = this.#steps;
+    this.uncompressed = codings.length > 0;
+    this.isProcessed = this.uncompressed || refusal !== null || digests !== null;
   }
 
   get connection(): ResponseConnection {
@@ -205,7 +205,7 @@ export class ReceivedResponse implements HttpResponse {
   }
 
   get body(): IncomingBody {
-    return this.#body ??= new IncomingBody(this.#content, this.#codings, this.#exchange);
+    return this.#body ??= new IncomingBody(this.#content, this.#steps, this.#exchange);
   }
 
   bytes(): Promise<Uint8Array<ArrayBuffer>> {
@@ -269,20 +269,6 @@ export class ReceivedResponse implements HttpResponse {
   [Symbol.asyncDispose](): Promise<void> {
     return this.body.close();
   }
-}
-
-/** Codings to take off, in the order in which they were applied; none if one is not known. */
-function codingsToTakeOff(
-  head: ResponseHead,
-  content: IncomingContent,
-  exchange: ResponseExchange,
-): readonly string[] {
-  const { kind } = content.framing;
-  if (!exchange.decodes || kind === "none" || kind === "tunnel") return NO_CODINGS;
-  const codings = contentCodings(head.fields);
-  const known = codings.length <= MAX_CODINGS &&
-    codings.every((coding) => decodableCoding(coding) !== null);
-  return known ? codings : NO_CODINGS;
 }
 
 function undecodable(message: string, cause: unknown): HttpError {

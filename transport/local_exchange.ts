@@ -13,6 +13,7 @@ import { responseHead } from "../http1/head_writer.ts";
 import { checkedField, type HttpHeaders } from "../http1/http_headers.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
 import { type ResponseHead, ResponseHeadReader } from "../http1/response_head.ts";
+import { BodyEnd } from "./body_end.ts";
 import { systemClock } from "./clock.ts";
 import { type Deadline, Deadlines } from "./deadlines.ts";
 import type { HttpRequest } from "./http_request.ts";
@@ -90,8 +91,7 @@ class LocalExchange implements ResponseExchange {
     remoteAddr: NOWHERE,
     tls: null,
   };
-  readonly decodes: boolean = false;
-  readonly ended: Promise<void>;
+  readonly decoding: null = null;
   failure: { error: unknown } | null = null;
   readonly #controller: AbortController = new AbortController();
   readonly #startedAtMs: number = systemClock.now();
@@ -99,13 +99,14 @@ class LocalExchange implements ResponseExchange {
   #endedAtMs: number | null = null;
   #deadline: Deadline | null = null;
   #source: LocalSource | null = null;
-  #settle!: { resolve: () => void; reject: (error: unknown) => void };
+  readonly #bodyEnd: BodyEnd = new BodyEnd();
 
   constructor(request: HttpRequest) {
     this.request = request;
-    this.ended = new Promise((resolve, reject) => this.#settle = { resolve, reject });
-    // Whoever waits for the trailers is told; nobody else need be.
-    this.ended.catch(() => {});
+  }
+
+  get ended(): Promise<HttpHeaders | null> {
+    return this.#bodyEnd.trailers;
   }
 
   /** Aborts when the exchange has to end early. */
@@ -148,7 +149,7 @@ class LocalExchange implements ResponseExchange {
       ? answer.content
       : null;
     const content = new LocalContent(framing, whole, this.#source);
-    if (whole !== null) this.bodyDone(whole.length, undefined);
+    if (whole !== null) this.#bodyIsWhole(whole.length);
     else dropped.register(content, this, this);
     return new ReceivedResponse(head, content, this);
   }
@@ -168,8 +169,7 @@ class LocalExchange implements ResponseExchange {
     if (this.#deadline !== null) deadlines.clear(this.#deadline);
     dropped.unregister(this);
     this.#source?.close();
-    if (error === undefined) this.#settle.resolve();
-    else this.#settle.reject(error);
+    this.#bodyEnd.settle(error, null);
   }
 
   get timings(): Timings {
@@ -178,6 +178,7 @@ class LocalExchange implements ResponseExchange {
     return {
       queueMs: null,
       dialMs: null,
+      proxyMs: null,
       tlsMs: null,
       requestMs: null,
       waitMs: since(this.#headAtMs, this.#startedAtMs),
@@ -185,15 +186,23 @@ class LocalExchange implements ResponseExchange {
     };
   }
 
-  bodyDone(bytes: number, error: unknown): void {
+  #bodyIsWhole(bytes: number): void {
+    this.#bodyEnd.wireBytes = bytes;
+    this.bodyDone(undefined);
+  }
+
+  bodyDone(error: unknown): void {
     if (this.#endedAtMs !== null) return;
     this.end(error);
+    const bytes = this.#bodyEnd.wireBytes;
     traces(null, this.request.trace, (trace) => trace.bodyDone?.({ bytes, error }));
   }
 
   readBegan(): void {}
 
-  readEnded(): void {}
+  readEnded(wireBytes: number): void {
+    this.#bodyEnd.wireBytes += wireBytes;
+  }
 
   bodyError(error: unknown): unknown {
     return error;

@@ -33,6 +33,8 @@ export interface RequestBody {
   /** What to send as `Content-Type` unless the caller has said, or null. */
   readonly contentType: string | null;
   open(): ContentSource;
+  /** Lets the source go; instead of `open()`. */
+  discard(): void;
 }
 
 /** Bytes. How much is asked of a `Reader` at a time. */
@@ -45,6 +47,21 @@ export function isReplayable(source: BodySource | null): boolean {
   return source === null || typeof source === "string" || typeof source === "function" ||
     isBytes(source) || source instanceof Blob || source instanceof FormData ||
     source instanceof URLSearchParams;
+}
+
+/**
+ * Lets a source go that nothing was read from: a stream is cancelled, an iterable (also one of
+ * Node's streams) told that it is not wanted. A function that was not called has nothing to let go of.
+ */
+export function discardBody(source: BodySource | null): void {
+  if (source instanceof ReadableStream) {
+    // Whoever holds its lock answers for it.
+    if (!source.locked) source.cancel().catch(() => {});
+  } else if (typeof source === "object" && source !== null && Symbol.asyncIterator in source) {
+    void letGo(source[Symbol.asyncIterator]());
+    // A generator that was not begun does not run its clean-up.
+    (source as { destroy?: () => void }).destroy?.();
+  }
 }
 
 /**
@@ -74,20 +91,27 @@ export function requestBody(source: BodySource): RequestBody {
       lengthBytes: source.size,
       contentType: source.type || null,
       open: () => fromStream(source.stream()),
+      discard: () => {},
     };
   }
   if (source instanceof FormData) {
     const { contentType, lengthBytes, parts } = encodeMultipart(source);
-    return { bytes: null, lengthBytes, contentType, open: () => fromParts(parts) };
+    return {
+      bytes: null,
+      lengthBytes,
+      contentType,
+      open: () => fromParts(parts),
+      discard: () => {},
+    };
   }
   if (source instanceof ReadableStream) {
     if (source.locked) throw invalid("Cannot send this body: the stream is locked");
-    return streamed(() => fromStream(source));
+    return streamed(source, () => fromStream(source));
   }
   if (typeof source === "object" && source !== null) {
-    if (Symbol.asyncIterator in source) return streamed(() => fromIterable(source));
+    if (Symbol.asyncIterator in source) return streamed(source, () => fromIterable(source));
     if ("read" in source && typeof source.read === "function") {
-      return streamed(() => fromReader(source));
+      return streamed(source, () => fromReader(source));
     }
   }
   throw invalid("Cannot send this body: not bytes, text, a form, a stream or a function");
@@ -98,11 +122,18 @@ function isBytes(source: BodySource): boolean {
 }
 
 function whole(bytes: Uint8Array, contentType: string | null): RequestBody {
-  return { bytes, lengthBytes: bytes.length, contentType, open: () => fromParts([bytes]) };
+  return {
+    bytes,
+    lengthBytes: bytes.length,
+    contentType,
+    open: () => fromParts([bytes]),
+    discard: () => {},
+  };
 }
 
-function streamed(open: () => ContentSource): RequestBody {
-  return { bytes: null, lengthBytes: null, contentType: null, open };
+function streamed(source: BodySource, open: () => ContentSource): RequestBody {
+  const discard = (): void => discardBody(source);
+  return { bytes: null, lengthBytes: null, contentType: null, open, discard };
 }
 
 function fromStream(stream: ReadableStream<Uint8Array>): ContentSource {

@@ -10,6 +10,7 @@ import type { IncomingContent } from "../http1/incoming_content.ts";
 import type { ResponseHead } from "../http1/response_head.ts";
 import { NEVER_SENT, withAttempt } from "./attempt.ts";
 import { BodyEnd } from "./body_end.ts";
+import type { DecodingLimits } from "./body_steps.ts";
 import { shownKey } from "./connect_method.ts";
 import type { ConnectionSource, ConnectionWaiter } from "./connection_source.ts";
 import type { Deadline } from "./deadlines.ts";
@@ -25,7 +26,7 @@ import {
 import { type Outgoing, outgoingRequest } from "./outgoing.ts";
 import type { PersistentConnection } from "./persistent_connection.ts";
 import type { Ticket } from "./pool.ts";
-import { isReplayable } from "./request_body.ts";
+import { discardBody, isReplayable } from "./request_body.ts";
 import { mayReplayAfter } from "./retry.ts";
 import { RoundTripTimes } from "./round_trip_times.ts";
 import { forwarderOf, type Route } from "./route.ts";
@@ -187,10 +188,10 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   }
 
   #prepare(withoutExpect: boolean): Outgoing {
-    const { compression, closeAfterUse, usesProxies } = this.#connections.options;
+    const { acceptEncoding, closeAfterUse, usesProxies } = this.#connections.options;
     const forwarder = forwarderOf(this.request, this.route);
     return outgoingRequest(this.request, {
-      compression,
+      acceptEncoding,
       close: closeAfterUse,
       withoutExpect,
       forwarder,
@@ -376,17 +377,18 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     this.#settlement!.resolve(response);
     this.#settlement = null;
     if (content.framing.kind === "tunnel") this.#end(undefined, null);
-    else if (content.whole !== null) this.#bodyIsWhole(content, response.uncompressed);
+    else if (content.whole !== null) this.#bodyIsWhole(content, response.isProcessed);
     else this.#connections.watch(content, this);
   }
 
-  #bodyIsWhole(content: IncomingContent, isCoded: boolean): void {
+  #bodyIsWhole(content: IncomingContent, isProcessed: boolean): void {
     this.#bodyEnd.wireBytes = content.whole!.length;
-    if (!isCoded) {
+    if (!isProcessed) {
       this.bodyDone(undefined, content.trailers);
     } else {
       // The round trip outlives its hold on the connection.
       this.#answered = this.#connection!.attempt();
+      this.#connections.watch(content, this);
     }
   }
 
@@ -417,6 +419,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   #retry(error: HttpError, withoutExpect: boolean): void {
     this.#connection = null;
     this.#each((trace) => trace.retry?.({ attempt: this.#attempts + 1, error }));
+    // A factory makes another; anything else is used again.
+    if (typeof this.request.body === "function") this.#outgoing!.discard();
     try {
       this.#outgoing = this.#prepare(withoutExpect || !this.#outgoing!.expectContinue);
     } catch (prepareError) {
@@ -434,9 +438,10 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     return { id, reused: this.#reused, localAddr, remoteAddr, tls };
   }
 
-  get decodes(): boolean {
+  get decoding(): DecodingLimits | null {
     const { decompress } = this.request;
-    return decompress === true || (decompress === null && this.#outgoing!.askedForGzip);
+    const decodes = decompress === true || (decompress === null && this.#outgoing!.asksForCoding);
+    return decodes ? this.#connections.options.decoding : null;
   }
 
   get timings(): Timings {
@@ -485,6 +490,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     if (this.#deadline !== null) this.#connections.deadlines.clear(this.#deadline);
     this.#clearPhaseDeadline();
     this.request.signal?.removeEventListener("abort", this);
+    if (this.#outgoing !== null) this.#outgoing.discard();
+    else discardBody(this.request.body);
     this.#bodyEnd.settle(error, trailers);
     this.#connections.ended(this);
   }
