@@ -16,9 +16,16 @@
  * @module
  */
 export { Client, type ClientOptions } from "./client/client.ts";
+export type { BodyInput } from "./client/body_lines.ts";
 export { defaultClient, defaultTransport, get } from "./client/default_client.ts";
 export { dataProtocol } from "./client/protocols/data_protocol.ts";
 export { fileProtocol, type FileProtocolOptions } from "./client/protocols/file_protocol.ts";
+export { jsonLines, type JsonLinesOptions } from "./client/json_lines.ts";
+export {
+  type ServerSentEvent,
+  serverSentEvents,
+  type ServerSentEventsOptions,
+} from "./client/server_sent_events.ts";
 export type {
   Address,
   Closer,
