@@ -388,6 +388,21 @@ test("ContentDecoder: what was flushed is given before more comes", async () => 
   }
 });
 
+test("T49 ContentDecoder: a second gzip member with a header that is cut short", async () => {
+  const named = gzipSync("!");
+  // FNAME: the header has a name, which ends in a zero.
+  named[3] = 8;
+  const header = joined(named.subarray(0, 10), bytesOf("name\0"));
+  const two = joined(gzip, header, named.subarray(10));
+  assert.equal(await decodeAll(new PieceReader(two, () => Infinity), "gzip", 100), HELLO + "!");
+  for (let cut = gzip.length + 1; cut < two.length; cut++) {
+    for (const pieceBytes of [Infinity, 1, gzip.length, gzip.length + 1]) {
+      const source = new PieceReader(two.subarray(0, cut), () => pieceBytes);
+      await rejectsWith(decodeAll(source, "gzip", 100), "ERR_DECODE");
+    }
+  }
+});
+
 test("T49 ContentDecoder: 10,000 empty zstd frames", async () => {
   const frame = zlib.zstdCompressSync("");
   const frames = joined(...Array.from({ length: 10_000 }, () => frame));
