@@ -14,6 +14,7 @@ import {
 } from "../mod.ts";
 import { test } from "./harness.ts";
 import {
+  bytesOf,
   type RawConnection,
   type RawHandler,
   type RawServer,
@@ -52,10 +53,13 @@ test("duplex: much more than the buffers hold goes both ways at once, and is tol
   const size = 4 * 1024 * 1024;
   const pieceBytes = 32 * 1024;
   await withTransport(echo, async (transport, server) => {
+    const answered = Promise.withResolvers<void>();
     let given = 0;
     let read = 0;
     const body = new ReadableStream<Uint8Array>({
-      pull: (controller) => {
+      pull: async (controller) => {
+        // Half of it waits for the answer, which comes while the request is being sent or never.
+        if (given === size / 2) await answered.promise;
         const piece = new Uint8Array(pieceBytes).fill(given / pieceBytes);
         given += piece.length;
         controller.enqueue(piece);
@@ -72,7 +76,8 @@ test("duplex: much more than the buffers hold goes both ways at once, and is tol
         onDownloadProgress: (progress) => down = progress,
       }),
     );
-    assert.ok(given < size, "the answer began before the request had ended");
+    assert.ok(given <= size / 2);
+    answered.resolve();
     for await (const piece of response.body) {
       for (let i = 0; i < piece.length; i += 1024) {
         if (piece[i] !== (Math.floor((read + i) / pieceBytes) & 0xff)) assert.fail(`${read + i}`);
@@ -92,13 +97,12 @@ test("duplex: much more than the buffers hold goes both ways at once, and is tol
 async function endless(connection: RawConnection): Promise<void> {
   await connection.readHead();
   await connection.send(CHUNKED);
-  const chunk = `10000\r\n${"x".repeat(0x10000)}\r\n`;
+  const chunk = bytesOf(`10000\r\n${"x".repeat(0x10000)}\r\n`);
   while (!connection.ended) await connection.send(chunk);
 }
 
-test("T50 T51 an endless body is not read ahead: unread, as a stream, cloned with nobody reading", async () => {
+test("T51 an endless body is not read ahead: as a stream, or cloned with nobody reading", async () => {
   const ways: [string, (response: HttpResponse) => unknown][] = [
-    ["unread", () => null],
     ["a stream", ({ body }) => body.stream.getReader()],
     ["a web response", (response) => response.toWeb().body!.getReader()],
     ["two web responses", (response) => {

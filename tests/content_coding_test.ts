@@ -330,6 +330,31 @@ for (const coding of ["gzip", "deflate", "br", "zstd"] as const) {
     );
   });
 
+  test(`ContentDecoder: ${coding} with any bytes changed ends, with content or ERR_DECODE`, async () => {
+    const content = bytesOf("some content, some more content, ".repeat(40));
+    const coded = compress[coding](content);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(coded.length - 1), fc.integer({ min: 1, max: 255 })), {
+          minLength: 1,
+          maxLength: 5,
+        }),
+        fc.integer({ min: 1, max: 100 }),
+        async (changes, pieceBytes) => {
+          const changed = Uint8Array.from(coded);
+          for (const [at, mask] of changes) changed[at] ^= mask;
+          const source = new PieceReader(changed, () => pieceBytes);
+          try {
+            await decodeAll(source, coding, 1000);
+          } catch (error) {
+            assert.ok(error instanceof HttpError && error.code === "ERR_DECODE", `${error}`);
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
   test(`T48 ContentDecoder: ${coding} that expands too far is an error, within the grace it is none`, async () => {
     const size = 8 * 1024 * 1024;
     const coded = compress[coding](new Uint8Array(size));

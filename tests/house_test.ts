@@ -54,6 +54,7 @@ const runtimeNames: readonly Permission[] = [
   { path: "conn/bun.ts", names: ["Bun"], reason: adapter },
   { path: "conn/node_conn.ts", names: ["Buffer"], reason: adapter },
   { path: "conn/dial.ts", names: ["Deno", "Bun"], reason: "picks the adapter" },
+  { path: "http1/content_coding.ts", names: ["process"], reason: "whether there is zstd" },
   { path: "cli/", names: ["process"], reason: "a program: exit code, standard streams" },
 ];
 

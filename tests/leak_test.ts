@@ -4,10 +4,12 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { type HttpResponse, Transport } from "../mod.ts";
 import { collect, collectUntil } from "./collector.ts";
 import { type Gate, HALF, OK, withGate } from "./gated_server.ts";
 import { test } from "./harness.ts";
+import { latin1 } from "./raw_server.ts";
 import { pause, until } from "./waiting.ts";
 
 /** Gets a response whose body has not ended, and lets `use` do with it what it wants. */
@@ -88,6 +90,25 @@ test("leak: waiting for the trailers does not keep the response", async () => {
       await transport.close();
     });
   });
+});
+
+test("leak: content that came whole, with a coding to take off, does not hold up close()", async () => {
+  const content = latin1(gzipSync("x"));
+  const answer =
+    `HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: ${content.length}\r\n\r\n${content}`;
+  const texts = await warnings(async () => {
+    await withGate(async (gate) => {
+      const transport = new Transport();
+      await get(gate, transport, (response) => assert.equal(response.uncompressed, true), answer);
+      await until("the connection is free", () => transport.stats().idle === 1);
+      let closed = false;
+      const closing = transport.close().then(() => closed = true);
+      await collectUntil("the response is found", () => closed);
+      await closing;
+      assert.equal(transport.inspect().leakedCount, 0);
+    });
+  });
+  assert.deepEqual(texts, []);
 });
 
 test("leak: a request that waits gets the slot of a dropped response", async () => {

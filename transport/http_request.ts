@@ -34,7 +34,8 @@ export interface HttpRequestInit {
   close?: boolean;
   /**
    * Whether to take content codings off. Default: only when Roundtrip itself asked for them.
-   * False: ask for none, and keep the bytes. True: also when `Accept-Encoding` is the caller's.
+   * False: ask for none, and keep the bytes. True: also when `Accept-Encoding` is the caller's; a
+   * coding that cannot be taken off then fails with `ERR_DECODE` when the body is read.
    */
   decompress?: boolean;
   /** Aborting rejects with `signal.reason`, in any phase. */

@@ -100,7 +100,10 @@ export interface HttpResponse extends AsyncDisposable {
    * @throws {HttpError} `ERR_INVALID_REQUEST`: the protocol was not switched.
    */
   upgrade(): Conn;
-  /** The same response as the platform's, over the same body. */
+  /**
+   * The same response as the platform's, over the same body. Nothing is read before it is asked for;
+   * of a `clone()`, the platform keeps what one has read and the other has not, without a bound.
+   */
   toWeb(): Response;
 }
 

@@ -10,7 +10,9 @@ import { encodeMultipart } from "./multipart.ts";
 
 /**
  * What can be sent as a body. Bytes are not copied: do not change them until the response is there.
- * A function is called once for each attempt, which makes a stream replayable.
+ * A function is called once for each attempt, which makes a stream replayable. Streams and iterables
+ * are read once and let go however the exchange ends, also where nothing of them was sent; a
+ * `Reader` is the caller's to close.
  */
 export type BodySource =
   | string

@@ -163,13 +163,15 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   leaked(): boolean {
     if (this.#over) return false;
     const { id } = this.#connection!;
+    // Content that came whole, with codings to take off, has given its connection back.
+    const holdsConnection = this.#connection!.serves(this);
     this.abort(
       new HttpError("ERR_BODY_CLOSED", "The response was dropped with its body unread", {
         phase: "body",
       }),
     );
-    this.#each((trace) => trace.bodyLeaked?.({ id }));
-    return true;
+    if (holdsConnection) this.#each((trace) => trace.bodyLeaked?.({ id }));
+    return holdsConnection;
   }
 
   /** Ends the round trip, in any phase: the call rejects, or the body fails. */
