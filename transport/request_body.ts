@@ -52,16 +52,16 @@ export function isReplayable(source: BodySource | null): boolean {
 }
 
 /**
- * Lets a source go that nothing was read from: a stream is cancelled, an iterable (also one of
- * Node's streams) told that it is not wanted. A function that was not called has nothing to let go of.
+ * Lets a source go that nothing was read from: a stream is cancelled (also one of Node's), a
+ * generator ended. An iterable that was not iterated, and a function that was not called, have
+ * nothing to let go of.
  */
 export function discardBody(source: BodySource | null): void {
   if (source instanceof ReadableStream) {
     // Whoever holds its lock answers for it.
     if (!source.locked) source.cancel().catch(() => {});
   } else if (typeof source === "object" && source !== null && Symbol.asyncIterator in source) {
-    void letGo(source[Symbol.asyncIterator]());
-    // A generator that was not begun does not run its clean-up.
+    void letGo(source as Partial<AsyncIterator<unknown>>);
     (source as { destroy?: () => void }).destroy?.();
   }
 }
@@ -170,7 +170,7 @@ function piece(value: unknown): Uint8Array {
 }
 
 /** Whether an iterator's own clean-up fails is between the iterator and its maker. */
-async function letGo(iterator: AsyncIterator<unknown>): Promise<void> {
+async function letGo(iterator: Partial<AsyncIterator<unknown>>): Promise<void> {
   try {
     await iterator.return?.();
   } catch {
