@@ -37,8 +37,7 @@ export interface OutgoingOptions {
 export interface Outgoing extends OutgoingRequest {
   /** Whether content codings were asked for on the caller's behalf. */
   readonly asksForCoding: boolean;
-  /** Lets a body go that was not begun, and will not be. */
-  discard(): void;
+  readonly content: OutgoingBody | null;
 }
 
 /** Fields that are ours, as the caller may have given them. */
@@ -117,16 +116,14 @@ export function outgoingRequest(request: HttpRequest, options: OutgoingOptions):
   const close = request.close || options.close || given.close;
   if (close && !given.close) head += fieldLine("Connection", "close");
 
-  const content = body === null ? null : new OutgoingBody(request, body, lengthBytes);
   return {
     method,
     head: head + HEAD_END,
-    content,
+    content: body === null ? null : new OutgoingBody(request, body, lengthBytes),
     expectContinue: body !== null && given.expect && !options.withoutExpect,
     upgrade: given.upgrade,
     close,
     asksForCoding,
-    discard: () => content?.discard(),
   };
 }
 
@@ -242,7 +239,7 @@ function contentLength(request: HttpRequest, body: RequestBody, given: Given): n
 }
 
 /** The content of one attempt. */
-class OutgoingBody implements OutgoingContent {
+export class OutgoingBody implements OutgoingContent {
   readonly bytes: Uint8Array | null;
   readonly lengthBytes: number | null;
   readonly #request: HttpRequest;
@@ -271,6 +268,7 @@ class OutgoingBody implements OutgoingContent {
     return (await trailers()).map(([name, value]) => checkedTrailer(name, value));
   }
 
+  /** Lets a body go that was not begun, and will not be. */
   discard(): void {
     if (this.#begun) return;
     this.#begun = true;

@@ -56,6 +56,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   #contentBegan = false;
   #answered: Attempt | null = null;
   #failure: { error: unknown } | null = null;
+  /** Whether a response with a body, or without content, was given to the caller. */
   #responded = false;
   #over = false;
   /** While it waits for a connection. */
@@ -179,7 +180,6 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     if (this.#over) return;
     this.#failure = { error: reason };
     this.#end(reason, null);
-    if (this.#responded) this.#traceBodyDone(reason);
     this.#settlement?.reject(reason);
     this.#settlement = null;
     if (this.#ticket !== null) this.#connections.cancel(this.#ticket);
@@ -373,7 +373,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     }
     this.#times.headAt = this.#connections.clock.now();
     this.#phase = "body";
-    this.#responded = true;
+    this.#responded = content.framing.kind !== "tunnel";
     if (content.framing.kind === "tunnel") this.#connection!.leave();
     const response = new ReceivedResponse(head, content, this);
     this.#settlement!.resolve(response);
@@ -422,7 +422,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     this.#connection = null;
     this.#each((trace) => trace.retry?.({ attempt: this.#attempts + 1, error }));
     // A factory makes another; anything else is used again.
-    if (typeof this.request.body === "function") this.#outgoing!.discard();
+    if (typeof this.request.body === "function") this.#outgoing!.content!.discard();
     try {
       this.#outgoing = this.#prepare(withoutExpect || !this.#outgoing!.expectContinue);
     } catch (prepareError) {
@@ -457,7 +457,6 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   bodyDone(error: unknown, trailers: HttpHeaders | null): void {
     if (this.#over) return;
     this.#end(error, trailers);
-    this.#traceBodyDone(error);
   }
 
   get failure(): { error: unknown } | null {
@@ -482,20 +481,18 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     return this.#connection!.drain(abandon);
   }
 
-  #traceBodyDone(error: unknown): void {
-    this.#each((trace) => trace.bodyDone?.({ bytes: this.#bodyEnd.wireBytes, error }));
-  }
-
   #end(error: unknown, trailers: HttpHeaders | null): void {
     this.#over = true;
     this.#times.endedAt = this.#connections.clock.now();
     if (this.#deadline !== null) this.#connections.deadlines.clear(this.#deadline);
     this.#clearPhaseDeadline();
     this.request.signal?.removeEventListener("abort", this);
-    if (this.#outgoing !== null) this.#outgoing.discard();
-    else discardBody(this.request.body);
+    if (this.#outgoing === null) discardBody(this.request.body);
+    else this.#outgoing.content?.discard();
     this.#bodyEnd.settle(error, trailers);
     this.#connections.ended(this);
+    if (!this.#responded) return;
+    this.#each((trace) => trace.bodyDone?.({ bytes: this.#bodyEnd.wireBytes, error }));
   }
 
   #each(call: (trace: ClientTrace) => void): void {
