@@ -56,7 +56,6 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   #contentBegan = false;
   #answered: Attempt | null = null;
   #failure: { error: unknown } | null = null;
-  /** Whether a response with a body, or without content, was given to the caller. */
   #responded = false;
   #over = false;
   /** While it waits for a connection. */
