@@ -15,7 +15,13 @@
  *
  * @module
  */
-export { Client, type ClientOptions } from "./client/client.ts";
+export {
+  type CheckRedirect,
+  Client,
+  type ClientOptions,
+  type FormSource,
+} from "./client/client.ts";
+export type { CookieJar } from "./client/cookie_jar.ts";
 export { defaultClient, defaultTransport, get } from "./client/default_client.ts";
 export type {
   Address,

@@ -309,7 +309,7 @@ test("T21 another scheme or port is another origin, another path is not", async 
     second.expect(head(to, keeps)).send("HTTP/1.1 204 No Content\r\n\r\n");
     const dialer = keeps ? scriptedDialer(first) : scriptedDialer(first, second);
     const transport = new Transport({ dialer, disableCompression: true });
-    const client = new Client({ transport });
+    const client = new Client({ transport, referer: false });
     const headers = { "User-Agent": "", "Authorization": "canary" };
     assert.equal((await client.get(from, { headers })).status, 204, `${from} ${to}`);
     dialer.assertConsumed();
