@@ -22,6 +22,12 @@ export {
   type FormSource,
 } from "./client/client.ts";
 export type { CookieJar } from "./client/cookie_jar.ts";
+export {
+  MemoryCookieJar,
+  type MemoryCookieJarOptions,
+  type StoredCookie,
+  type StoredCookies,
+} from "./client/memory_cookie_jar.ts";
 export { defaultClient, defaultTransport, get } from "./client/default_client.ts";
 export type {
   Address,
