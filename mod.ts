@@ -28,6 +28,8 @@ export {
   type StoredCookie,
   type StoredCookies,
 } from "./client/memory_cookie_jar.ts";
+export type { BackOffOptions } from "./client/back_off.ts";
+export { type RetryEvent, RetryingTransport, type RetryOptions } from "./client/retry_policy.ts";
 export { defaultClient, defaultTransport, get } from "./client/default_client.ts";
 export type {
   Address,

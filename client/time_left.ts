@@ -20,14 +20,19 @@ export class TimeLeft {
     this.#endsAt = timeoutMs > 0 ? performance.now() + timeoutMs : Infinity;
   }
 
+  /** Milliseconds; Infinity if there is no limit, below 0 if it has run out. */
+  get leftMs(): number {
+    return this.#endsAt - performance.now();
+  }
+
   /**
    * What to give to the next exchange as its `timeoutMs`.
    *
    * @throws {HttpError} `ERR_TIMEOUT`: nothing is left; 0 would turn it off.
    */
   get timeoutMs(): number {
-    if (this.#endsAt === Infinity) return 0;
-    const leftMs = this.#endsAt - performance.now();
+    const { leftMs } = this;
+    if (leftMs === Infinity) return 0;
     if (leftMs <= 0) throw this.#expired();
     return leftMs;
   }
@@ -41,7 +46,7 @@ export class TimeLeft {
     const aborted = abortable(Promise.resolve(work), signal ?? undefined, {});
     if (this.#endsAt === Infinity) return await aborted;
     const expired = Promise.withResolvers<never>();
-    const delayMs = Math.min(Math.max(0, this.#endsAt - performance.now()), MAX_TIMER_MS);
+    const delayMs = Math.min(Math.max(0, this.leftMs), MAX_TIMER_MS);
     const timer = setTimeout(() => expired.reject(this.#expired()), delayMs);
     try {
       return await Promise.race([aborted, expired.promise]);
