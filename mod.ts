@@ -29,6 +29,8 @@ export {
   type StoredCookies,
 } from "./client/memory_cookie_jar.ts";
 export type { BackOffOptions } from "./client/back_off.ts";
+export { type ResumeOptions, ResumingTransport } from "./client/resume.ts";
+export type { ResumeEvent } from "./client/resumed_content.ts";
 export { type RetryEvent, RetryingTransport, type RetryOptions } from "./client/retry_policy.ts";
 export { defaultClient, defaultTransport, get } from "./client/default_client.ts";
 export type {
