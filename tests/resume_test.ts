@@ -165,7 +165,18 @@ test("resume: a chunked response whose length nobody knew", async () => {
 test("resume: anything but exactly the rest of the same content is refused", async () => {
   const swap = (at: number, ...lines: string[]): Part =>
     rest((all) => all.toSpliced(at, 1, ...lines));
+  const range = (start: number, end: number): Part =>
+    rest((all) => [
+      all[0],
+      `Content-Length: ${end - start + 1}`,
+      `Content-Range: bytes ${start}-${end}/100`,
+      all[3],
+    ]);
   const answers: [string, Part][] = [
+    ["from one later", range(41, 99)],
+    ["from one earlier", range(39, 99)],
+    ["to one earlier", range(40, 98)],
+    ["from the beginning", range(0, 99)],
     ["200", first(TAG, 100)],
     ["200 of other content", first(['ETag: "v2"'], 100)],
     ["404", swap(0, "HTTP/1.1 404 X")],

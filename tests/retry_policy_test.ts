@@ -35,6 +35,9 @@ interface Tried {
   readonly connections: number;
 }
 
+/** More than comes with the head, so that somebody has to read it. */
+const BODY = "body".repeat(10_000);
+
 /** Gives the answers one by one, the last one for ever. */
 async function tried(
   answers: Answer[],
@@ -53,7 +56,7 @@ async function tried(
       if (answer === null) return connection.reset();
       const [status, ...lines] = answer;
       await connection.send(
-        [`HTTP/1.1 ${status} X`, ...lines, "Content-Length: 4", "", "body"].join("\r\n"),
+        [`HTTP/1.1 ${status} X`, ...lines, `Content-Length: ${BODY.length}`, "", BODY].join("\r\n"),
       );
     }
   }, async (server) => {
@@ -66,7 +69,7 @@ async function tried(
     let outcome: number | HttpError;
     try {
       const response = await retrying.roundTrip(new HttpRequest(server.origin, init));
-      assert.equal(await response.text(), init.method === "HEAD" ? "" : "body");
+      assert.equal(await response.text(), BODY);
       outcome = response.status;
     } catch (error) {
       assert.ok(error instanceof HttpError, String(error));
@@ -117,7 +120,6 @@ test("retry: by method, unless there is an Idempotency-Key", async () => {
   const rows: [HttpRequestInit, number][] = [
     [{ method: "PUT", body: "x" }, 2],
     [{ method: "DELETE" }, 2],
-    [{ method: "HEAD" }, 2],
     [{ method: "OPTIONS" }, 2],
     [{ method: "POST", body: "x" }, 1],
     [{ method: "PATCH", body: "x" }, 1],
@@ -127,10 +129,7 @@ test("retry: by method, unless there is an Idempotency-Key", async () => {
   ];
   for (const [init, requests] of rows) {
     for (const first of [[503], null] as Answer[]) {
-      if (init.method === "HEAD" && first !== null) continue;
-      const { bodies } = await tried([first, init.method === "HEAD" ? null : [200]], init, {
-        attempts: 2,
-      });
+      const { bodies } = await tried([first, [200]], init, { attempts: 2 });
       assert.equal(bodies.length, requests, `${init.method} ${first}`);
       assert.equal(bodies.at(-1), init.body ?? "");
     }
