@@ -55,7 +55,7 @@ async function serve(handler: Handler): Promise<Server> {
     const request = new Request(`http://${incoming.headers.host}${incoming.url}`, {
       method: incoming.method,
       headers: incoming.headers as Record<string, string>,
-      body: hasBody ? Readable.toWeb(incoming) as ReadableStream : null,
+      body: hasBody ? Readable.toWeb(incoming) as unknown as ReadableStream : null,
       duplex: "half",
     } as RequestInit);
     const response = await handler(request);
