@@ -17,6 +17,8 @@
  */
 export { Client, type ClientOptions } from "./client/client.ts";
 export { defaultClient, defaultTransport, get } from "./client/default_client.ts";
+export { createFetch, fetch, type FetchOptions } from "./client/fetch.ts";
+export { exchangeOf } from "./client/fetch_response.ts";
 export type {
   Address,
   Closer,

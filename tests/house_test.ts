@@ -35,6 +35,7 @@ const nodeImports: readonly Permission[] = [
   { path: "conn/node_tls.ts", names: ["*"], reason: "TLS that the native engines cannot do" },
   { path: "conn/conn_duplex.ts", names: ["node:stream"], reason: "what node:tls runs over" },
   { path: "http1/content_coding.ts", names: ["node:zlib"], reason: "inflates with back-pressure" },
+  { path: "client/fetch_local.ts", names: ["node:buffer"], reason: "finds the Blob of a URL" },
   { path: "cli/", names: ["*"], reason: "a program: arguments, terminal, files, demo server" },
 ];
 

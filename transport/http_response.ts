@@ -212,6 +212,11 @@ export class ReceivedResponse implements HttpResponse {
     return this.body.bytes(exact ? framing.bytes : null);
   }
 
+  /** All of the body if it came with the head and needs no decoding; else null. Once. */
+  takeWhole(): Uint8Array<ArrayBuffer> | null {
+    return this.body.takeWhole();
+  }
+
   async text(): Promise<string> {
     return decoder.decode(await this.bytes());
   }
