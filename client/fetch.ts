@@ -16,7 +16,7 @@ import { hasIntegrity } from "./fetch_integrity.ts";
 import { blobUrlResponse, dataUrlResponse } from "./fetch_local.ts";
 import { isBadPort } from "./fetch_ports.ts";
 import { type FetchCall, fetchCall, plainCall } from "./fetch_request.ts";
-import { fetchedResponse, networkError, webResponse } from "./fetch_response.ts";
+import { fetchedResponse, networkError, responseOf, webResponse } from "./fetch_response.ts";
 
 /**
  * Options of {@linkcode createFetch}: those of a transport, or a `transport` that is there already,
@@ -126,8 +126,12 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  */
 export function createFetch(options: FetchOptions = {}): typeof globalThis.fetch {
   const fetcher = new Fetcher(options);
-  const fetch = (input: string | URL | Request, init?: RequestInit): Promise<Response> =>
-    fetcher.fetch(input, init);
+  function fetch(
+    input: string | URL | Request,
+    init: RequestInit | undefined = undefined,
+  ): Promise<Response> {
+    return fetcher.fetch(input, init);
+  }
   // Programs for Bun may call it; it is a hint, and not followed.
   return Object.assign(fetch, { preconnect: (): void => {} }) as typeof globalThis.fetch;
 }
@@ -189,9 +193,7 @@ async function refuseRedirect(response: HttpResponse): Promise<HttpResponse> {
 async function checkedResponse(exchange: HttpResponse, integrity: string): Promise<Response> {
   const bytes = await exchange.bytes();
   if (!await hasIntegrity(bytes, integrity)) throw wrongIntegrity();
-  const { url, status, statusText } = exchange;
-  const headers: [string, string][] = [...exchange.headers];
-  return webResponse(bytes, { statusText, headers }, { url, status, exchange });
+  return responseOf(exchange, bytes);
 }
 
 async function localResponse(call: FetchCall): Promise<Response> {

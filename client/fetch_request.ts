@@ -103,7 +103,7 @@ export async function fetchCall(
   checkMembers(given);
   const href = target(request === null ? `${input}` : request.url, baseUrl);
   const method = methodOf(given.method ?? request?.method ?? "GET");
-  const headers = headersOf(given.headers ?? request?.headers);
+  const headers = headersOf(given.headers === undefined ? request?.headers : given.headers);
   const body = await bodyOf(given, request);
   if (body !== null && (method === "GET" || method === "HEAD")) {
     throw new TypeError(`fetch: a ${method} request has no body`);

@@ -109,11 +109,19 @@ export function exchangeOf(response: Response): HttpResponse | null {
 
 /** The response of an exchange. A body that is there already costs no stream. */
 export function fetchedResponse(exchange: HttpResponse, signal: AbortSignal | null): Response {
-  const { status } = exchange;
-  const origin: FetchOrigin = { url: exchange.url, status, exchange };
+  return responseOf(exchange, body(exchange, signal));
+}
+
+/** The response of an exchange, with a body that was made of its own. */
+export function responseOf(exchange: HttpResponse, body: WebBody): Response {
+  const { status, statusText, url } = exchange;
+  // As received: what was decoded still tells of its coding, as with every fetch.
+  const received = exchange instanceof ReceivedResponse
+    ? exchange.receivedHeaders
+    : exchange.headers;
   const headers: [string, string][] = [];
-  exchange.headers.forEach((value, name) => void headers.push([name, value]));
-  return webResponse(body(exchange, signal), { statusText: exchange.statusText, headers }, origin);
+  received.forEach((value, name) => void headers.push([name, value]));
+  return webResponse(body, { statusText, headers }, { url, status, exchange });
 }
 
 function body(exchange: HttpResponse, signal: AbortSignal | null): WebBody {

@@ -155,6 +155,11 @@ export class ReceivedResponse implements HttpResponse {
     return this.#head.minorVersion === 1 ? "1.1" : "1.0";
   }
 
+  /** Also those that tell of a content coding that was taken off. */
+  get receivedHeaders(): HttpHeaders {
+    return this.#head.headers;
+  }
+
   get headers(): HttpHeaders {
     if (!this.uncompressed) return this.#head.headers;
     if (this.#headers === null) {
