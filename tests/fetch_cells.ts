@@ -356,7 +356,7 @@ export function otherCells(): Cell[] {
       name: "getSetCookie()",
       run: async (fetch, { origin }) => {
         const response = await fetch(`${origin}/script/cookies`);
-        return { cookies: response.headers.getSetCookie().join() };
+        return { cookies: response.headers.getSetCookie().join(), body: await response.text() };
       },
     },
     {
