@@ -16,7 +16,13 @@ import { hasIntegrity } from "./fetch_integrity.ts";
 import { blobUrlResponse, dataUrlResponse } from "./fetch_local.ts";
 import { isBadPort } from "./fetch_ports.ts";
 import { type FetchCall, fetchCall, plainCall } from "./fetch_request.ts";
-import { fetchedResponse, networkError, responseOf, webResponse } from "./fetch_response.ts";
+import {
+  fetchedResponse,
+  hasNullBody,
+  networkError,
+  responseOf,
+  webResponse,
+} from "./fetch_response.ts";
 
 /**
  * Options of {@linkcode createFetch}: those of a transport, or a `transport` that is there already,
@@ -192,7 +198,8 @@ async function refuseRedirect(response: HttpResponse): Promise<HttpResponse> {
 
 async function checkedResponse(exchange: HttpResponse, integrity: string): Promise<Response> {
   const bytes = await exchange.bytes();
-  if (!await hasIntegrity(bytes, integrity)) throw wrongIntegrity();
+  // What has no body has no integrity either.
+  if (hasNullBody(exchange) || !await hasIntegrity(bytes, integrity)) throw wrongIntegrity();
   return responseOf(exchange, bytes);
 }
 

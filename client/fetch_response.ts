@@ -137,7 +137,8 @@ function body(exchange: HttpResponse, signal: AbortSignal | null): WebBody {
   return whole ?? bodyStream(exchange, signal);
 }
 
-function hasNullBody(exchange: HttpResponse): boolean {
+/** Whether the response has no body, whatever the server sends. */
+export function hasNullBody(exchange: HttpResponse): boolean {
   return exchange.request.method === "HEAD" || NULL_BODY_STATUSES.has(exchange.status);
 }
 
