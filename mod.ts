@@ -15,7 +15,23 @@
  *
  * @module
  */
-export { Client, type ClientOptions } from "./client/client.ts";
+export {
+  type CheckRedirect,
+  Client,
+  type ClientOptions,
+  type FormSource,
+} from "./client/client.ts";
+export type { CookieJar } from "./client/cookie_jar.ts";
+export {
+  MemoryCookieJar,
+  type MemoryCookieJarOptions,
+  type StoredCookie,
+  type StoredCookies,
+} from "./client/memory_cookie_jar.ts";
+export type { BackOffOptions } from "./client/back_off.ts";
+export { type ResumeOptions, ResumingTransport } from "./client/resume.ts";
+export type { ResumeEvent } from "./client/resumed_content.ts";
+export { type RetryEvent, RetryingTransport, type RetryOptions } from "./client/retry_policy.ts";
 export { defaultClient, defaultTransport, get } from "./client/default_client.ts";
 export { createFetch, fetch, type FetchOptions } from "./client/fetch.ts";
 export { exchangeOf } from "./client/fetch_response.ts";

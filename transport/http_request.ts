@@ -46,7 +46,7 @@ export interface HttpRequestInit {
 }
 
 /** The names of {@linkcode HttpRequestInit}; others are refused, not ignored. */
-const INIT_NAMES: ReadonlySet<string> = new Set<keyof HttpRequestInit>([
+const INIT_NAMES: ReadonlySet<keyof HttpRequestInit> = new Set([
   "method",
   "headers",
   "body",
@@ -102,8 +102,10 @@ export class HttpRequest {
   /** The request whose answer led here, or null. */
   readonly redirectedFrom: HttpRequest | null;
 
-  /** The URL in its canonical form, without credentials. */
+  /** The URL in its canonical form, without credentials and without its fragment. */
   readonly href: string;
+  /** The URL's fragment with its `#`, which is not sent; empty if there is none. */
+  readonly fragment: string;
   /** For example `"https:"`. */
   readonly scheme: string;
   /** Canonical host: the same text for the resolver, SNI and the pool. IPv6 without brackets. */
@@ -123,9 +125,14 @@ export class HttpRequest {
    */
   constructor(url: string | URL, init: HttpRequestInit = {}) {
     for (const name in init) {
-      if (!INIT_NAMES.has(name)) throw invalid(`Unknown request option "${printable(name)}"`);
+      if (!INIT_NAMES.has(name as keyof HttpRequestInit)) {
+        throw invalid(`Unknown request option "${printable(name)}"`);
+      }
     }
     const target = parseUrl(url);
+    this.fragment = target.hash;
+    // Not by `target.hash`, which an empty fragment leaves empty.
+    if (target.href.includes("#")) target.hash = "";
     this.href = target.href;
     this.scheme = target.protocol;
     this.hostname = target.hostname.startsWith("[")
@@ -173,6 +180,20 @@ export class HttpRequest {
   /** The URL; a new object each time, so that changing it changes no request. */
   get url(): URL {
     return new URL(this.href);
+  }
+
+  /**
+   * The same request but for what `changes` says; what is undefined there becomes the default.
+   *
+   * Pure.
+   *
+   * @param url Another URL. Default: the same, with its fragment.
+   * @throws {HttpError} `ERR_INVALID_REQUEST`: as when one is made.
+   */
+  with(changes: HttpRequestInit, url: string | URL = this.href + this.fragment): HttpRequest {
+    const init: Record<string, unknown> = {};
+    for (const name of INIT_NAMES) init[name] = this[name] ?? undefined;
+    return new HttpRequest(url, { ...init, ...changes });
   }
 }
 
@@ -234,25 +255,34 @@ const CONTROL = /[\x00-\x1f\x7f]/;
 /**
  * A URL that can be requested.
  *
- * @param base What a relative one is relative to.
  * @throws {HttpError} `ERR_INVALID_REQUEST`: not a URL, or one with credentials or port 0.
  */
-export function parseUrl(input: string | URL, base?: string): URL {
+function parseUrl(input: string | URL): URL {
+  const url = parseUrlWithCredentials(input);
+  if (url.username !== "" || url.password !== "") {
+    throw invalid("Cannot use a URL with credentials: send an Authorization header");
+  }
+  return url;
+}
+
+/**
+ * A URL that can be requested once its credentials, if there are any, are taken off.
+ *
+ * @param base What a relative one is relative to.
+ * @throws {HttpError} `ERR_INVALID_REQUEST`: not a URL, or one with port 0.
+ */
+export function parseUrlWithCredentials(input: string | URL, base?: string): URL {
   const text = input instanceof URL ? input.href : `${input}`;
   if (CONTROL.test(text)) throw invalid("Cannot use this URL: a control character in it");
   let url: URL;
   try {
     url = new URL(text, base);
-  } catch (cause) {
-    // The text may hold a password: only the scheme is shown.
+  } catch {
+    // The text may hold a password, and the runtime's error holds the text: only the scheme is shown.
     const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(text)?.[0] ?? "";
-    throw invalid(`Cannot use this URL: not an absolute URL (${scheme || "no scheme"})`, cause);
-  }
-  if (url.username !== "" || url.password !== "") {
-    throw invalid("Cannot use a URL with credentials: send an Authorization header");
+    throw invalid(`Cannot use this URL: not an absolute URL (${scheme || "no scheme"})`);
   }
   if (url.port === "0") throw invalid("Cannot use port 0");
-  if (url.hash !== "") url.hash = "";
   return url;
 }
 
@@ -274,6 +304,6 @@ function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-function invalid(message: string, cause?: unknown): HttpError {
-  return new HttpError("ERR_INVALID_REQUEST", message, { phase: "request", cause });
+function invalid(message: string): HttpError {
+  return new HttpError("ERR_INVALID_REQUEST", message, { phase: "request" });
 }

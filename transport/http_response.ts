@@ -277,6 +277,11 @@ export class ReceivedResponse implements HttpResponse {
   [Symbol.asyncDispose](): Promise<void> {
     return this.body.close();
   }
+
+  /** The same head over content from elsewhere. Whoever asks reads this response's body first. */
+  withContent(content: IncomingContent, exchange: ResponseExchange): ReceivedResponse {
+    return new ReceivedResponse(this.#head, content, exchange);
+  }
 }
 
 /** Codings to take off, in the order in which they were applied; none if one is not known. */
