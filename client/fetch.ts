@@ -6,7 +6,7 @@
  */
 import { HttpError } from "../conn/http_error.ts";
 import { HttpHeaders } from "../http1/http_headers.ts";
-import { HttpRequest, parseUrl } from "../transport/http_request.ts";
+import { HttpRequest, parseUrlWithCredentials } from "../transport/http_request.ts";
 import { isReplayable } from "../transport/request_body.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { type RoundTripper, Transport, type TransportOptions } from "../transport/transport.ts";
@@ -23,6 +23,7 @@ import {
   responseOf,
   webResponse,
 } from "./fetch_response.ts";
+import { SECRETS } from "./redirect.ts";
 
 /**
  * Options of {@linkcode createFetch}: those of a transport, or a `transport` that is there already,
@@ -38,40 +39,50 @@ const CLIENT_OPTIONS: Record<keyof ClientOptions, true> = {
   headers: true,
   sensitiveHeaders: true,
   maxRedirects: true,
+  jar: true,
+  checkRedirect: true,
+  referer: true,
 };
 
 /** Of the Fetch Standard. */
 const MAX_REDIRECTS = 20;
 
+/** The clients for the modes of redirects. */
+interface Clients {
+  readonly following: Client;
+  readonly manual: Client;
+}
+
 /** What one `fetch` works with. Owns: the transport, unless it was given one. */
 class Fetcher {
-  readonly #transport: RoundTripper;
-  readonly #baseUrl: string | undefined;
-  readonly #headers: HttpHeaders;
+  readonly #baseUrl: URL | undefined;
+  /** Lines for calls that give none of the name: to the origin of the base URL, and elsewhere. */
+  readonly #ownDefaults: HttpHeaders;
+  readonly #foreignDefaults: HttpHeaders;
   readonly #timeoutMs: number;
-  readonly #followingClient: Client;
-  readonly #manualClient: Client;
+  readonly #clients: Clients;
+  readonly #cookieless: Clients;
 
   constructor(options: FetchOptions) {
     const { client, transport } = split(options);
-    this.#transport = client.transport ?? new Transport(transport);
-    this.#baseUrl = client.baseUrl === undefined ? undefined : parseUrl(client.baseUrl).href;
-    this.#headers = new HttpHeaders(client.headers).freeze();
+    const shared = { ...client, transport: client.transport ?? new Transport(transport) };
+    this.#clients = clients(shared);
+    this.#cookieless = client.jar ? clients({ ...shared, jar: null }) : this.#clients;
+    this.#baseUrl = client.baseUrl === undefined ? undefined : baseUrl(client.baseUrl);
+    this.#ownDefaults = new HttpHeaders(client.headers).freeze();
+    const secrets = [...SECRETS, ...client.sensitiveHeaders ?? []].map((it) => it.toLowerCase());
+    const open = [...this.#ownDefaults].filter(([name]) => !secrets.includes(name.toLowerCase()));
+    this.#foreignDefaults = this.#baseUrl === undefined
+      ? this.#ownDefaults
+      : new HttpHeaders(open).freeze();
     this.#timeoutMs = client.timeoutMs ?? 0;
-    const guarded = withoutBadPorts(this.#transport);
-    this.#followingClient = new Client({
-      ...client,
-      transport: withoutLostStreams(guarded),
-      maxRedirects: client.maxRedirects ?? MAX_REDIRECTS,
-    });
-    this.#manualClient = new Client({ ...client, transport: guarded, maxRedirects: 0 });
   }
 
   async fetch(input: unknown, init: unknown): Promise<Response> {
     let signal: AbortSignal | null = null;
     try {
-      const plain = this.#headers.size === 0 ? plainCall(input, init) : null;
-      const call = plain ?? await fetchCall(input, init, this.#baseUrl, this.#headers);
+      const plain = this.#ownDefaults.size === 0 ? plainCall(input, init) : null;
+      const call = plain ?? await fetchCall(input, init, this.#baseUrl?.href, this.#defaultsFor);
       signal = call.signal;
       signal?.throwIfAborted();
       if (call.href.startsWith("data:") || call.href.startsWith("blob:")) {
@@ -86,6 +97,12 @@ class Fetcher {
     }
   }
 
+  /** Secrets among the defaults are for the origin of the base URL, where there is one. */
+  readonly #defaultsFor = (href: string): HttpHeaders => {
+    const isOwn = this.#baseUrl === undefined || this.#baseUrl.origin === new URL(href).origin;
+    return isOwn ? this.#ownDefaults : this.#foreignDefaults;
+  };
+
   async #exchange(call: FetchCall): Promise<HttpResponse> {
     const request = new HttpRequest(call.href, {
       method: call.method,
@@ -95,8 +112,9 @@ class Fetcher {
       timeoutMs: this.#timeoutMs,
       decompress: true,
     });
-    if (call.redirect === "follow") return await this.#followingClient.do(request);
-    const exchange = await this.#manualClient.do(request);
+    const { following, manual } = call.withoutCookies ? this.#cookieless : this.#clients;
+    if (call.redirect === "follow") return await following.do(request);
+    const exchange = await manual.do(request);
     if (call.redirect === "error" && REDIRECTS.has(exchange.status)) {
       await exchange.body.close();
       throw new HttpError("ERR_REDIRECT", `A redirect, status ${exchange.status}`, {
@@ -105,6 +123,29 @@ class Fetcher {
     }
     return exchange;
   }
+}
+
+function baseUrl(input: string | URL): URL {
+  const url = parseUrlWithCredentials(input);
+  if (url.username === "" && url.password === "") return url;
+  throw new HttpError("ERR_INVALID_REQUEST", "fetch takes no baseUrl with credentials", {
+    phase: "client",
+  });
+}
+
+function clients(options: ClientOptions & { transport: RoundTripper }): Clients {
+  const transport = withoutBadPorts(options.transport);
+  // There is no page whose address to tell.
+  const referer = options.referer ?? false;
+  return {
+    following: new Client({
+      ...options,
+      transport: withoutLostStreams(transport),
+      maxRedirects: options.maxRedirects ?? MAX_REDIRECTS,
+      referer,
+    }),
+    manual: new Client({ ...options, transport, maxRedirects: 0, referer }),
+  };
 }
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);

@@ -85,7 +85,7 @@ const PLAIN: Omit<FetchCall, "href"> = {
  * The call for what the platform's `fetch` takes.
  *
  * @param baseUrl What relative URLs are relative to, or undefined.
- * @param defaults Header lines for calls that do not give a line of that name.
+ * @param defaultsFor Header lines for calls to that URL that do not give a line of the name.
  * @throws {TypeError} Anything that the Fetch Standard refuses, and routes of the runtime's own.
  * @throws {HttpError} `ERR_INVALID_REQUEST`: header fields that may not be sent.
  */
@@ -93,7 +93,7 @@ export async function fetchCall(
   input: unknown,
   init: unknown,
   baseUrl: string | undefined,
-  defaults: HttpHeaders,
+  defaultsFor: (href: string) => HttpHeaders,
 ): Promise<FetchCall> {
   if (init !== undefined && init !== null && typeof init !== "object") {
     throw new TypeError("fetch: init is not an object");
@@ -110,7 +110,7 @@ export async function fetchCall(
   }
   addReferer(headers, given, request, href);
   addCacheControl(headers, given, request);
-  defaults.forEach((value, name) => {
+  defaultsFor(href).forEach((value, name) => {
     if (!headers.has(name)) headers.append(name, value);
   });
   if (!headers.has("accept")) headers.append("Accept", "*/*");
