@@ -52,8 +52,8 @@ class FetchedResponse extends WebResponse {
     this.#origin = origin;
   }
 
-  static exchangeOf(response: Response): HttpResponse | null {
-    return #origin in response ? response.#origin.exchange : null;
+  static originOf(response: object): FetchOrigin | null {
+    return #origin in response ? response.#origin : null;
   }
 
   get url(): string {
@@ -83,9 +83,107 @@ class FetchedResponse extends WebResponse {
   }
 }
 
+/**
+ * The same for a body that is in memory already, and nothing of it made before it is asked for:
+ * making a `Response` costs Node more than the rest of the exchange. Only for where no code of the
+ * platform looks behind the getters.
+ */
+class LateResponse extends FetchedResponse {
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #head: WebHead;
+  #headers: Headers | null = null;
+  #read = false;
+  /** What does everything else. */
+  #made: Response | null = null;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>, head: WebHead, origin: FetchOrigin) {
+    super(null, NO_HEAD, origin);
+    this.#bytes = bytes;
+    this.#head = head;
+  }
+
+  get statusText(): string {
+    return this.#head.statusText;
+  }
+
+  get headers(): Headers {
+    return this.#headers ??= new Headers(this.#head.headers);
+  }
+
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    return this.#make().body as ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  }
+
+  get bodyUsed(): boolean {
+    return this.#made?.bodyUsed ?? this.#read;
+  }
+
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#take() ?? new Uint8Array(await this.#make().arrayBuffer());
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#take()?.buffer ?? await this.#make().arrayBuffer();
+  }
+
+  async text(): Promise<string> {
+    const bytes = this.#take();
+    return bytes === null ? await this.#make().text() : decoder.decode(bytes);
+  }
+
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text());
+  }
+
+  async blob(): Promise<Blob> {
+    return await this.#make().blob();
+  }
+
+  async formData(): Promise<FormData> {
+    return await this.#make().formData();
+  }
+
+  override clone(): Response {
+    return this.#make().clone();
+  }
+
+  /** All of it, the first time. */
+  #take(): Uint8Array<ArrayBuffer> | null {
+    if (this.#read || this.#made !== null) return null;
+    this.#read = true;
+    return this.#bytes;
+  }
+
+  #make(): Response {
+    if (this.#made === null) {
+      const { statusText, headers } = this;
+      const bytes = this.#read ? new Uint8Array(1) : this.#bytes;
+      const made = new FetchedResponse(
+        bytes,
+        { statusText, headers },
+        FetchedResponse.originOf(this)!,
+      );
+      this.#made = made as unknown as Response;
+      // What was read stays read.
+      if (this.#read) this.#made.arrayBuffer();
+    }
+    return this.#made;
+  }
+}
+
+const NO_HEAD: WebHead = { statusText: "", headers: [] };
+
+const decoder = new TextDecoder();
+
+/** The servers of the others send what is behind the getters of a response that they are given. */
+const looksBehind = "Deno" in globalThis || "Bun" in globalThis;
+
 /** A response of the platform's; null-body statuses are the caller's to mind. */
 export function webResponse(body: WebBody, head: WebHead, origin: FetchOrigin): Response {
-  return new FetchedResponse(body, head, origin) as unknown as Response;
+  const response = !looksBehind && body instanceof Uint8Array
+    ? new LateResponse(body, head, origin)
+    : new FetchedResponse(body, head, origin);
+  return response as unknown as Response;
 }
 
 /**
@@ -104,7 +202,7 @@ export function webResponse(body: WebBody, head: WebHead, origin: FetchOrigin): 
  * ```
  */
 export function exchangeOf(response: Response): HttpResponse | null {
-  return FetchedResponse.exchangeOf(response);
+  return FetchedResponse.originOf(response)?.exchange ?? null;
 }
 
 /** The response of an exchange. A body that is there already costs no stream. */

@@ -54,6 +54,11 @@ const runtimeNames: readonly Permission[] = [
   { path: "conn/bun.ts", names: ["Bun"], reason: adapter },
   { path: "conn/node_conn.ts", names: ["Buffer"], reason: adapter },
   { path: "conn/dial.ts", names: ["Deno", "Bun"], reason: "picks the adapter" },
+  {
+    path: "client/fetch_response.ts",
+    names: ["Deno", "Bun"],
+    reason: "their servers look behind the getters of a Response",
+  },
   { path: "cli/", names: ["process"], reason: "a program: exit code, standard streams" },
 ];
 
