@@ -4,7 +4,7 @@
  * @module
  */
 import { setTimeout } from "node:timers";
-import { type FetchServer, type SeenRequest } from "./fetch_server.ts";
+import type { FetchServer, SeenRequest } from "./fetch_server.ts";
 
 /** The signature that is compared. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;

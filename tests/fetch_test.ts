@@ -428,3 +428,77 @@ test("fetch: of integrity metadata only the strongest hash counts", async () => 
     [true, false, true, true, false, true, true, true, true],
   );
 });
+
+/** The runtime's own server, where it has one that takes a `Response`; else what frameworks do with one. */
+async function answeredBy(answer: () => Promise<Response>): Promise<Response> {
+  const { Deno: deno, Bun: bun } = globalThis as unknown as {
+    Deno?: {
+      serve(options: unknown, answer: () => Promise<Response>): {
+        addr: { port: number };
+        shutdown(): Promise<void>;
+      };
+    };
+    Bun?: { serve(options: unknown): { port: number; stop(): Promise<void> } };
+  };
+  const ask = async (port: number): Promise<Response> => {
+    const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { Connection: "close" } });
+    const { status, headers } = response;
+    return new Response(await response.arrayBuffer(), { status, headers });
+  };
+  if (deno !== undefined) {
+    const server = deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, answer);
+    return await ask(server.addr.port).finally(() => server.shutdown());
+  }
+  if (bun !== undefined) {
+    const server = bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer });
+    return await ask(server.port).finally(() => server.stop());
+  }
+  const response = await answer();
+  return new Response(response.body, response);
+}
+
+test("fetch: a server can answer with a response, whole or streamed", async () => {
+  await withFetch(
+    answering(
+      [],
+      (head) =>
+        head.startsWith("GET /whole")
+          ? "HTTP/1.1 418 Odd\r\nX-A: 1\r\nContent-Length: 5\r\n\r\nwhole"
+          : "HTTP/1.1 201 Made\r\nX-A: 2\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nall\r\n0\r\n\r\n",
+    ),
+    async (fetch, server) => {
+      const whole = await answeredBy(() => fetch(server.origin + "/whole"));
+      assert.deepEqual([whole.status, whole.headers.get("x-a"), await whole.text()], [
+        418,
+        "1",
+        "whole",
+      ]);
+      const streamed = await answeredBy(() => fetch(server.origin + "/streamed"));
+      assert.deepEqual([streamed.status, streamed.headers.get("x-a"), await streamed.text()], [
+        201,
+        "2",
+        "all",
+      ]);
+    },
+  );
+});
+
+test("fetch: what was read of a response stays read, and what was not does not", async () => {
+  await withFetch(answering([], () => OK), async (fetch, server) => {
+    const read = await fetch(server.origin);
+    assert.deepEqual([read.bodyUsed, await read.text(), read.bodyUsed], [false, "ok", true]);
+    for (const again of [read.text(), read.bytes(), read.blob(), read.formData(), read.json()]) {
+      await assert.rejects(again, TypeError);
+    }
+    assert.throws(() => read.clone(), TypeError);
+    const unread = await fetch(server.origin);
+    const stream = unread.body!;
+    assert.equal(unread.body, stream);
+    assert.equal(await unread.clone().text(), "ok");
+    assert.deepEqual([unread.bodyUsed, (await unread.blob()).size, unread.bodyUsed], [
+      false,
+      2,
+      true,
+    ]);
+  });
+});
