@@ -42,6 +42,8 @@ export {
   serverSentEvents,
   type ServerSentEventsOptions,
 } from "./client/server_sent_events.ts";
+export { createFetch, fetch, type FetchOptions } from "./client/fetch.ts";
+export { exchangeOf } from "./client/fetch_response.ts";
 export type {
   Address,
   Closer,

@@ -1,12 +1,12 @@
 /**
  * Small keep-alive GETs in closed loops, by one client on one runtime. Prints one line of JSON.
  *
- * Arguments: client (`raw`, `roundtrip`, `fetch`), port, loops at once, milliseconds.
+ * Arguments: client (`raw`, `roundtrip`, `createFetch`, `fetch`), port, loops at once, milliseconds.
  *
  * @module
  */
 import process from "node:process";
-import { HttpRequest, Transport } from "../mod.ts";
+import { createFetch, HttpRequest, Transport } from "../mod.ts";
 import { type Loop, rawLoop } from "./raw.ts";
 
 const [client, portText, atOnceText, millisecondsText] = process.argv.slice(2);
@@ -15,6 +15,7 @@ const atOnce = Number(atOnceText);
 const milliseconds = Number(millisecondsText);
 const url = `http://127.0.0.1:${port}/x`;
 const transport = new Transport({ maxIdleConns: 0 });
+const ourFetch = createFetch({ transport });
 
 const loops: Record<string, Loop> = {
   raw: rawLoop,
@@ -24,6 +25,14 @@ const loops: Record<string, Loop> = {
       const response = await transport.roundTrip(new HttpRequest(url));
       const bytes = await response.bytes();
       if (response.status !== 200 || bytes.length !== 13) throw new Error("not the answer");
+      count++;
+    }
+    return count;
+  },
+  createFetch: async (_port, _request, untilMs) => {
+    let count = 0;
+    while (performance.now() < untilMs) {
+      await (await ourFetch(url)).arrayBuffer();
       count++;
     }
     return count;

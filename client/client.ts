@@ -327,6 +327,8 @@ export class Client {
     via: HttpRequest[],
     time: TimeLeft,
   ): Promise<HttpRequest | null> {
+    // Looking at the header fields costs; most responses are none.
+    if (response.status < 300 || response.status > 399) return null;
     const redirect: Redirect = {
       status: response.status,
       locations: response.headers.getAll("location"),

@@ -46,6 +46,7 @@ const nodeImports: readonly Permission[] = [
   },
   { path: "http1/content_decoder.ts", names: ["node:zlib"], reason: "decodes with back-pressure" },
   { path: "transport/body_digests.ts", names: ["node:crypto"], reason: "hashes piece by piece" },
+  { path: "client/fetch_local.ts", names: ["node:buffer"], reason: "finds the Blob of a URL" },
   { path: "cli/", names: ["*"], reason: "a program: arguments, terminal, files, demo server" },
 ];
 
@@ -65,6 +66,11 @@ const runtimeNames: readonly Permission[] = [
   { path: "conn/node_conn.ts", names: ["Buffer"], reason: adapter },
   { path: "conn/dial.ts", names: ["Deno", "Bun"], reason: "picks the adapter" },
   { path: "http1/content_coding.ts", names: ["process"], reason: "whether there is zstd" },
+  {
+    path: "client/fetch_response.ts",
+    names: ["Deno", "Bun"],
+    reason: "their servers look behind the getters of a Response",
+  },
   { path: "cli/", names: ["process"], reason: "a program: exit code, standard streams" },
 ];
 

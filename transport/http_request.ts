@@ -183,7 +183,7 @@ export class HttpRequest {
     this.requestTarget = path + target.search + emptyQuery;
     this.method = init.method === undefined ? "GET" : `${init.method}`;
     checkMethod(this.method);
-    this.headers = init.headers === undefined ? NO_HEADERS : new HttpHeaders(init.headers).freeze();
+    this.headers = init.headers === undefined ? NO_HEADERS : HttpHeaders.frozen(init.headers);
     this.body = init.body ?? null;
     this.contentLength = init.contentLength ?? null;
     if (this.contentLength !== null && !isCount(this.contentLength)) {

@@ -160,6 +160,11 @@ export class ReceivedResponse implements HttpResponse {
     return this.#head.minorVersion === 1 ? "1.1" : "1.0";
   }
 
+  /** Also those that tell of a content coding that was taken off. */
+  get receivedHeaders(): HttpHeaders {
+    return this.#head.headers;
+  }
+
   get headers(): HttpHeaders {
     if (!this.uncompressed) return this.#head.headers;
     if (this.#headers === null) {
@@ -215,6 +220,11 @@ export class ReceivedResponse implements HttpResponse {
     const { framing } = this.#content;
     const exact = framing.kind === "length" && !this.uncompressed;
     return this.body.bytes(exact ? framing.bytes : null);
+  }
+
+  /** All of the body if it came with the head and needs no decoding; else null. Once. */
+  takeWhole(): Uint8Array<ArrayBuffer> | null {
+    return this.body.takeWhole();
   }
 
   async text(): Promise<string> {

@@ -222,6 +222,17 @@ export class IncomingBody implements ResponseBody {
     }
   }
 
+  /** The body if all of it is there undecoded, in an array of its own; else null, and not used. */
+  takeWhole(): Uint8Array<ArrayBuffer> | null {
+    const { whole } = this.#content;
+    if (whole === null || this.#decoders.length > 0 || this.#consumed || this.#wholeAt > 0) {
+      return null;
+    }
+    this.#use();
+    this.#wholeAt = whole.length;
+    return whole;
+  }
+
   async #readWire(p: Uint8Array): Promise<number | null> {
     const { whole } = this.#content;
     if (whole === null) {
