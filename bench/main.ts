@@ -20,7 +20,7 @@ import { drawChart } from "./chart.ts";
 import { endAll, exists, pinned, runJson, startJson } from "./processes.ts";
 import { markdownReport, textReport } from "./report.ts";
 import type { Figures, Measurement } from "./samples.ts";
-import type { ServerPorts, Task } from "./task.ts";
+import { clientEnvironment, type ServerPorts, type Task, taskOf } from "./task.ts";
 import { type Participant, participants, type Work, works } from "./works.ts";
 
 const help = `deno task bench [options]
@@ -57,7 +57,6 @@ const { values } = parseArgs({
   },
 });
 
-const caFile = join(root, "tests", "certs", "ca.pem");
 const bench = (name: string): string => join(root, "bench", name);
 const said = new Set<string>();
 
@@ -112,30 +111,6 @@ function machine(server: string): Record<string, string> {
   };
 }
 
-function taskOf(work: Work, client: string, atOnce: number, ports: ServerPorts): Task {
-  const upload = work.path === "/up";
-  const port = upload ? ports.uploadPort : work.tls ? ports.tlsPort : ports.port;
-  const host = work.kind === "hosts" ? "{host}" : "127.0.0.1";
-  const origin = `${work.tls ? "https" : "http"}://${host}:${port}`;
-  const collects = client.endsWith("-bytes");
-  const bulk = work.path === "/bulk";
-  return {
-    client,
-    url: origin + (bulk && collects ? "/collected" : work.path),
-    warmUrl: bulk ? `${origin}/warm` : upload ? `${origin}/up` : "",
-    atOnce,
-    // One exchange takes as long as it takes.
-    ms: work.kind === "hosts" || bulk || upload ? 60_000 : positive(values.ms),
-    maxExchanges: work.maxExchanges ?? 0,
-    read: work.read ??
-      (bulk && !collects ? (client === "roundtrip-read" ? "read" : "stream") : "bytes"),
-    close: work.close ?? false,
-    postBytes: upload ? 1024 ** 3 : work.postBytes ?? 0,
-    streamed: upload,
-    caFile,
-  };
-}
-
 const programs: Record<Work["kind"], string> = {
   loop: "client.ts",
   hosts: "hosts.ts",
@@ -177,13 +152,12 @@ async function round(
   for (const { runtime, client } of who) {
     const key = `${work.name}, ${runtime}, ${client}`;
     if (skipped.has(key)) continue;
-    const task = taskOf(work, client, atOnce, ports);
+    const task = taskOf(work, client, atOnce, positive(values.ms), ports);
     const command = commandOf(work, { runtime, client }, task);
-    const env = { NODE_EXTRA_CA_CERTS: caFile, DENO_CERT: caFile };
     try {
       const figures = await runJson<Figures & { skip?: string }>(
         command,
-        env,
+        clientEnvironment,
         task.ms * 2 + 40_000,
       );
       if (figures.skip === undefined) {

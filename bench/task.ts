@@ -3,7 +3,17 @@
  *
  * @module
  */
-import type { ReadStyle } from "./works.ts";
+import { join } from "node:path";
+import { root } from "../scripts/run_program.ts";
+import type { ReadStyle, Work } from "./works.ts";
+
+const caFile = join(root, "tests", "certs", "ca.pem");
+
+/** What makes every client trust the servers. */
+export const clientEnvironment: Record<string, string> = {
+  NODE_EXTRA_CA_CERTS: caFile,
+  DENO_CERT: caFile,
+};
 
 /** Bytes of the body of `/bulk`. */
 export const BULK_BYTES: number = 1024 * 1024 * 1024;
@@ -42,4 +52,35 @@ export interface Task {
   readonly streamed: boolean;
   /** PEM file of the authority of the `https:` server. */
   readonly caFile: string;
+}
+
+/** What one client does in one work. */
+export function taskOf(
+  work: Work,
+  client: string,
+  atOnce: number,
+  ms: number,
+  ports: ServerPorts,
+): Task {
+  const upload = work.path === "/up";
+  const port = upload ? ports.uploadPort : work.tls ? ports.tlsPort : ports.port;
+  const host = work.kind === "hosts" ? "{host}" : "127.0.0.1";
+  const origin = `${work.tls ? "https" : "http"}://${host}:${port}`;
+  const collects = client.endsWith("-bytes");
+  const bulk = work.path === "/bulk";
+  return {
+    client,
+    url: origin + (bulk && collects ? "/collected" : work.path),
+    warmUrl: bulk ? `${origin}/warm` : upload ? `${origin}/up` : "",
+    atOnce,
+    // One exchange takes as long as it takes.
+    ms: work.kind === "hosts" || bulk || upload ? 60_000 : ms,
+    maxExchanges: work.maxExchanges ?? 0,
+    read: work.read ??
+      (bulk && !collects ? (client === "roundtrip-read" ? "read" : "stream") : "bytes"),
+    close: work.close ?? false,
+    postBytes: upload ? 1024 ** 3 : work.postBytes ?? 0,
+    streamed: upload,
+    caFile,
+  };
 }

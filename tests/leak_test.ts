@@ -4,29 +4,16 @@
  * @module
  */
 import assert from "node:assert/strict";
-import * as v8 from "node:v8";
-import * as vm from "node:vm";
 import { type HttpResponse, Transport } from "../mod.ts";
+import { collectGarbage } from "./collect_garbage.ts";
 import { type Gate, HALF, OK, withGate } from "./gated_server.ts";
 import { test } from "./harness.ts";
 import { pause, until } from "./waiting.ts";
 
-/** Runs the collector. */
-function collect(): void {
-  const { Bun } = globalThis as { Bun?: { gc(force: boolean): void } };
-  if (Bun !== undefined) {
-    Bun.gc(true);
-    return;
-  }
-  v8.setFlagsFromString("--expose-gc");
-  const gc: () => void = vm.runInNewContext("gc");
-  gc();
-}
-
 /** Runs the collector until a condition holds: when finalizers run is the runtime's choice. */
 async function collectUntil(what: string, condition: () => boolean): Promise<void> {
   for (let n = 0; n < 500 && !condition(); n++) {
-    collect();
+    collectGarbage();
     await pause(2);
   }
   assert.ok(condition(), `Collected in vain until ${what}`);
@@ -124,7 +111,7 @@ test("leak: what was read, closed, or can still be reached is none", async () =>
       await get(gate, transport, (response) => void streams.push(response.body.stream));
       await get(gate, transport, (response) => void streams.push(response.toWeb().body!));
       for (let n = 0; n < 20; n++) {
-        collect();
+        collectGarbage();
         await pause(1);
       }
       assert.equal(transport.inspect().leakedCount, 0);
