@@ -9,9 +9,9 @@
  *
  * @module
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, platform, release, tmpdir, totalmem } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { root, runProgram, runtimePath } from "../scripts/run_program.ts";
@@ -35,6 +35,11 @@ const help = `deno task bench [options]
   --add FILE         begins with the samples of an earlier --json
   --render FILE      measures nothing: reports an earlier --json
   --json FILE  --svg FILE  --markdown FILE
+
+The page docs/performance.md, in a quarter of an hour:
+  deno task bench --only goals --runs 5 --ms 600 --max-minutes 12 --json bench/results/all.json
+  deno task bench --only rest --runs 3 --ms 300 --max-minutes 5 --add bench/results/all.json \\
+    --json bench/results/all.json --svg docs/performance.svg --markdown docs/performance.md
 
 Works: ${works.map(({ name }) => name).join(" ")}`;
 
@@ -205,9 +210,10 @@ async function measure(measurement: Measurement): Promise<void> {
   // up when the time is over is the last runs, not the last works.
   for (let run = 0; run < runs; run++) {
     for (const work of chosen) {
-      const atOnces = work.kind === "loop" && values["at-once"] !== undefined
-        ? values["at-once"].split(",").map(positive)
-        : work.atOnce;
+      const atOnces =
+        work.kind === "loop" && work.maxExchanges !== 1 && values["at-once"] !== undefined
+          ? values["at-once"].split(",").map(positive)
+          : work.atOnce;
       for (const atOnce of atOnces) {
         if (ending) return;
         if (Date.now() > giveUpAt) {
@@ -227,12 +233,17 @@ function read(file: string): Measurement {
   return JSON.parse(readFileSync(file, "utf8"));
 }
 
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+
 function report(measurement: Measurement): void {
   console.log(textReport(measurement));
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(measurement)}\n`);
-  if (values.svg) writeFileSync(values.svg, drawChart(measurement));
+  if (values.json) write(values.json, `${JSON.stringify(measurement)}\n`);
+  if (values.svg) write(values.svg, drawChart(measurement));
   if (values.markdown) {
-    writeFileSync(values.markdown, markdownReport(measurement, values.svg ?? null));
+    write(values.markdown, markdownReport(measurement, values.svg ?? null));
   }
 }
 
@@ -252,16 +263,19 @@ async function main(): Promise<void> {
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     ending = true;
-    endAll().then(() => {
-      rmSync(folder, { recursive: true, force: true });
-      process.exit(130);
-    });
+    // The round under way fails with its client, and main() comes to its end.
+    endAll();
   });
 }
+let code = 0;
 try {
   await main();
+  if (ending) code = 130;
+} catch (error) {
+  console.error(ending ? "Interrupted" : (error as Error).message);
+  code = ending ? 130 : 1;
 } finally {
   await endAll();
   rmSync(folder, { recursive: true, force: true });
 }
-process.exit(0);
+process.exit(code);

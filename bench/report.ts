@@ -62,6 +62,14 @@ const columns: readonly Column[] = [
   { title: "ns, 10,000 hosts", figure: "nanosWith10000Hosts", format: short },
 ];
 
+/** Columns that say nothing of one long exchange. */
+const ofManyRequests: readonly (keyof Figures)[] = [
+  "requestsPerSecond",
+  "p50Micros",
+  "p99Micros",
+  "p999Micros",
+];
+
 /** What ratios are made of: speed, or else time, or else memory. */
 function mainFigure(samples: readonly Sample[]): keyof Figures {
   const figures: (keyof Figures)[] = [
@@ -108,7 +116,7 @@ function table(samples: readonly Sample[], group: readonly Series[]): string[][]
   const shown = columns.filter((column) =>
     samples.some(({ figures }) => figures[column.figure] !== undefined) &&
     !(column.figure === "bytesPerSecond" && figure !== "bytesPerSecond") &&
-    !(column.figure === "requestsPerSecond" && figure === "bytesPerSecond")
+    !(figure === "bytesPerSecond" && ofManyRequests.includes(column.figure))
   );
   const hasCpu = samples.some(({ figures }) => figures.cpuMicrosPerRequest !== undefined);
   const rows = group.map((series) => {
@@ -227,7 +235,9 @@ export function markdownReport(measurement: Measurement, chart: string | null): 
       "versions",
       Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", "),
     ],
-  ].map(([name, value]) => `- ${name}: ${value}`);
+  ].map(([name, value]) => `- ${name}: ${value}`.trimEnd());
+  const tables = workTables(samples)
+    .map(({ title, rows }) => `### ${title}\n\n${markdownTable(rows)}`);
   const image = chart === null ? "" : `![Requests per second](${chart.split("/").at(-1)})\n\n`;
   return `# Performance
 
@@ -252,13 +262,9 @@ ${commands.join("\n")}
 
 ## Every work
 
-Medians over the runs. The last column is the ratio of ours, in the first row of the runtime, to the row's client: median
-(min–max), of speed and then of processor time per request, which neighbours disturb less. “resident” is the client's process at the end; “growth” is how far it rose while measuring.
+Medians over the runs. The last columns are the ratios of ours, in the first row of the runtime, to the row's client:
+median (min–max), of speed and of processor time per request, which neighbours disturb less. “resident” is the
+client's process at the end; “growth” is how far it rose while measuring.
 
-${
-    workTables(samples).map(({ title, rows }) => `### ${title}\n\n${markdownTable(rows)}`).join(
-      "\n\n",
-    )
-  }
-`;
+${tables.join("\n\n")}`.trimEnd() + "\n";
 }

@@ -9,6 +9,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { constants } from "node:crypto";
 import * as net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -144,14 +145,17 @@ const zeros = new Uint8Array(256 * 1024);
 
 /** Sends zeros as fast as they are taken. */
 async function sendBulk(socket: net.Socket, bytes: number): Promise<void> {
+  let wake = (): void => {};
+  const ready = (): void => wake();
+  socket.on("drain", ready).on("close", ready);
   for (let left = bytes; left > 0 && !socket.destroyed; left -= zeros.length) {
     if (!socket.write(left < zeros.length ? zeros.subarray(0, left) : zeros)) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      socket.once("drain", resolve);
-      socket.once("close", resolve);
+      wake = resolve;
       await promise;
     }
   }
+  socket.off("drain", ready).off("close", ready);
 }
 
 /** Answers requests of our own clients: one at a time, heads in one piece, no pipelining. */
@@ -247,6 +251,7 @@ if (spawnSync("nginx", ["-v"]).status === 0) {
     cert: readFileSync(join(certificates, "localhost.pem")),
     key: readFileSync(join(certificates, "localhost.key")),
     noDelay: true,
+    secureOptions: constants.SSL_OP_NO_TICKET,
   };
   ports.tlsPort = await listen(tls.createServer(options, (socket) => serve(socket, made)));
 }
