@@ -49,7 +49,7 @@ export function drawChart(measurement: Measurement): string {
     if (panels.size === 0) continue;
     const highest = Math.max(...[...panels.values()].flat().map(({ rate }) => rate.max));
     const scale = (WIDTH - LABEL - 80) / highest;
-    parts.push(`<text x="10" y="${y + 16}" font-weight="bold">${escape(title)}</text>`);
+    parts.push(`<text x="10" y="${y + 16}" class="title">${escape(title)}</text>`);
     y += 30;
     for (const [runtime, panel] of panels) {
       parts.push(`<text x="10" y="${y + 14}" class="dim">${escape(runtime)}</text>`);
@@ -74,7 +74,7 @@ export function drawChart(measurement: Measurement): string {
     y += PANEL_GAP - ROW;
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}" role="img" aria-label="Requests per second of each client on each runtime">
-<style>text{font:13px system-ui,sans-serif;fill:#24292f}.dim{fill:#57606a}.spread{stroke:#24292f;stroke-width:1.5}@media(prefers-color-scheme:dark){text{fill:#e6edf3}.dim{fill:#9198a1}.spread{stroke:#e6edf3}}</style>
+<style>text{font:13px system-ui,sans-serif;fill:#24292f}.title{font-weight:600}.dim{fill:#57606a}.spread{stroke:#24292f;stroke-width:1.5}@media(prefers-color-scheme:dark){text{fill:#e6edf3}.dim{fill:#9198a1}.spread{stroke:#e6edf3}}</style>
 ${parts.join("\n")}
 </svg>
 `;

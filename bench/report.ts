@@ -181,16 +181,30 @@ function workTables(samples: readonly Sample[]): WorkTable[] {
 
 /** What a goal's value was; null: not measured. */
 export function reached(samples: readonly Sample[], goal: Goal): Spread | null {
-  const { against, figure } = goal;
-  if (against === null) return figureOf(samples, goal, figure);
-  const runtime = against === "go" ? "go" : goal.runtime;
-  return compare(
+  const peer = peerOf(goal);
+  if (peer === null) return figureOf(samples, goal, goal.figure);
+  const how = goal.by === "difference" ? (a: number, b: number) => a - b : undefined;
+  return compare(samples, goal, peer, goal.figure, how);
+}
+
+function peerOf(goal: Goal): Series | null {
+  const { against } = goal;
+  if (against === null) return null;
+  return { ...goal, runtime: against === "go" ? "go" : goal.runtime, client: against };
+}
+
+/** What a goal about speed would be if only our own processor time counted. */
+function byProcessorTime(samples: readonly Sample[], goal: Goal): string {
+  const peer = peerOf(goal);
+  if (peer === null || !goal.figure.endsWith("PerSecond")) return "";
+  const value = compare(
     samples,
     goal,
-    { ...goal, runtime, client: against },
-    figure,
-    goal.by === "difference" ? (a, b) => a - b : undefined,
+    peer,
+    "cpuMicrosPerRequest",
+    (ours, theirs) => theirs / ours,
   );
+  return value === null ? "" : units[goal.unit](value.median);
 }
 
 function isMet(goal: Goal, { median }: Spread): boolean {
@@ -198,7 +212,7 @@ function isMet(goal: Goal, { median }: Spread): boolean {
 }
 
 function goalRows(samples: readonly Sample[], all: boolean): string[][] {
-  const rows = [["work", "runtime", "goal", "measured: median (min–max)", "runs", "met"]];
+  const rows = [["work", "runtime", "goal", "measured: median (min–max)", "by CPU", "runs", "met"]];
   for (const goal of goals) {
     const value = reached(samples, goal);
     if (value === null && !all) continue;
@@ -207,6 +221,7 @@ function goalRows(samples: readonly Sample[], all: boolean): string[][] {
       goal.runtime,
       goal.says,
       value === null ? "not measured" : withSpread(value, units[goal.unit]),
+      byProcessorTime(samples, goal),
       value === null ? "" : String(value.runs),
       value === null ? "" : isMet(goal, value) ? "yes" : "no",
     ]);
@@ -246,7 +261,8 @@ export function markdownReport(measurement: Measurement, chart: string | null): 
 The ratios are what counts: every client was measured in a process of its own, in turn with the others
 (A B C A B C …), and each ratio is made of two measurements of the same turn. Absolute figures are those
 of one machine. “raw” writes the same request and reads the same response on the runtime's own sockets
-without looking at them: it is the limit.
+without looking at them: it is the limit. “by CPU” is the same ratio made of processor time per request, which
+a busy machine disturbs less.
 
 ${image}## Goals
 
