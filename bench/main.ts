@@ -1,144 +1,281 @@
 /**
- * Runs the benchmarks: clients in turn against one server, on each runtime, several times; prints
- * the medians and the ratios of each pair with their spread.
+ * Runs the benchmarks: the clients of each work in turn (A B C A B C …) against one server, each in
+ * a process of its own, and reports the medians and the ratios with their spread.
  *
- * `deno task bench [--runtimes deno,bun,node] [--clients raw,roundtrip,fetch] [--at-once 50]
- * [--runs 5] [--ms 2000]`. Everything stays on loopback and ends by itself.
+ *     deno task bench --only get-small --runtimes deno,bun,node --peers raw,fetch,undici,http,go
+ *         --at-once 1,50 --runs 5 --ms 1000 --json FILE --svg FILE --markdown FILE
+ *
+ * `--help` explains. Everything stays on loopback and is bounded in time.
  *
  * @module
  */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, platform, release, tmpdir, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import process from "node:process";
 import { parseArgs } from "node:util";
+import { root, runProgram, runtimePath } from "../scripts/run_program.ts";
+import { runtimes as allRuntimes } from "../scripts/test_report.ts";
+import { drawChart } from "./chart.ts";
+import { endAll, exists, pinned, runJson, startJson } from "./processes.ts";
+import { markdownReport, textReport } from "./report.ts";
+import type { Figures, Measurement } from "./samples.ts";
+import { clientEnvironment, type ServerPorts, type Task, taskOf } from "./task.ts";
+import { type Participant, participants, type Work, works } from "./works.ts";
 
-interface Result {
-  requestsPerSecond: number;
-  cpuMicrosPerRequest: number;
-}
+const help = `deno task bench [options]
+
+  --only NAMES       works, "goals" (those that a goal needs), "rest" or "all"; default all
+  --runtimes NAMES   default deno,bun,node
+  --peers NAMES      default createFetch,raw,fetch,undici,http,go; ours is always measured
+  --at-once NUMBERS  instead of each work's own
+  --runs N           times that every client is measured; default 5
+  --ms N             milliseconds of one measurement; default 1000
+  --max-minutes N    begins no further round after that; default 15
+  --add FILE         begins with the samples of an earlier --json
+  --render FILE      measures nothing: reports an earlier --json
+  --json FILE  --svg FILE  --markdown FILE
+
+The page docs/performance.md, in a quarter of an hour:
+  deno task bench --only goals --runs 5 --ms 600 --max-minutes 12 --json bench/results/all.json
+  deno task bench --only rest --runs 3 --ms 300 --max-minutes 5 --add bench/results/all.json \\
+    --json bench/results/all.json --svg docs/performance.svg --markdown docs/performance.md
+
+Works: ${works.map(({ name }) => name).join(" ")}`;
 
 const { values } = parseArgs({
-  args: Deno.args,
+  args: process.argv.slice(2).filter((arg, index) => !(arg === "--" && index === 0)),
   options: {
+    only: { type: "string", default: "all" },
     runtimes: { type: "string", default: "deno,bun,node" },
-    clients: { type: "string", default: "raw,roundtrip,fetch" },
-    "at-once": { type: "string", default: "50" },
+    peers: { type: "string", default: "createFetch,raw,fetch,undici,http,go" },
+    "at-once": { type: "string" },
     runs: { type: "string", default: "5" },
-    ms: { type: "string", default: "2000" },
+    ms: { type: "string", default: "1000" },
+    "max-minutes": { type: "string", default: "15" },
+    add: { type: "string" },
+    render: { type: "string" },
+    json: { type: "string" },
+    svg: { type: "string" },
+    markdown: { type: "string" },
+    help: { type: "boolean", default: false },
   },
 });
-const runtimes = values.runtimes.split(",");
-const clients = values.clients.split(",");
-const bin = new URL("../node_modules/.bin/", import.meta.url).pathname;
-const here = new URL(".", import.meta.url).pathname;
-const pinned = navigator.hardwareConcurrency > 1 && await exists("taskset");
 
-const { port, stop } = await startServer();
-try {
-  for (const runtime of runtimes) await measure(runtime);
-} finally {
-  await stop();
+const bench = (name: string): string => join(root, "bench", name);
+const said = new Set<string>();
+
+function say(line: string): void {
+  if (said.has(line)) return;
+  said.add(line);
+  console.error(line);
 }
 
-async function measure(runtime: string): Promise<void> {
-  const results = new Map<string, Result[]>(clients.map((client) => [client, []]));
-  for (let run = 0; run < Number(values.runs); run++) {
-    for (const client of clients) results.get(client)!.push(await runClient(runtime, client));
-  }
-  console.log(`\n${runtime}, small GET, ${values["at-once"]} at once, ${values.runs} runs`);
-  for (const client of clients) {
-    const rates = results.get(client)!.map((r) => r.requestsPerSecond);
-    const cpu = results.get(client)!.map((r) => r.cpuMicrosPerRequest);
-    const ratios = results.get("raw")?.map((raw, i) => rates[i] / raw.requestsPerSecond) ?? [];
-    console.log(
-      `  ${client.padEnd(10)} ${String(median(rates)).padStart(8)} req/s` +
-        `  ${median(cpu).toFixed(1).padStart(6)} CPU µs/req` +
-        (ratios.length ? `  ${percent(median(ratios))} of raw (${spread(ratios)})` : ""),
-    );
-  }
+function chosenWorks(): Work[] {
+  const names = values.only.split(",");
+  const unknown = names.filter((name) =>
+    !["all", "goals", "rest"].includes(name) && !works.some((work) => work.name === name)
+  );
+  if (unknown.length > 0) throw new Error(`Unknown work: ${unknown.join(", ")}\n\n${help}`);
+  return works.filter(({ name, hasGoal }) =>
+    names.includes("all") || names.includes(name) || names.includes(hasGoal ? "goals" : "rest")
+  );
 }
 
-async function runClient(runtime: string, client: string): Promise<Result> {
-  const program = [here + "get_small.ts", client, String(port), values["at-once"], values.ms];
-  const command = [bin + runtime, ...(runtime === "deno" ? ["run", "-A"] : []), ...program];
-  const { success, stdout, stderr } = await execute(pin(0, command));
-  if (!success) throw new Error(`${command.join(" ")}: ${new TextDecoder().decode(stderr)}`);
-  return JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`"${text}" is no positive number`);
+  return value;
 }
 
-/** nginx where it is installed, else our own; never in the client's process. */
-async function startServer(): Promise<{ port: number; stop: () => Promise<void> }> {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  const folder = await Deno.makeTempDir();
-  const nginx = await exists("nginx");
-  if (nginx) {
-    // nginx's worker is another user.
-    await Deno.chmod(folder, 0o755);
-    await Deno.writeTextFile(`${folder}/x`, "Hello, world!");
-    await Deno.writeTextFile(`${folder}/nginx.conf`, nginxConfig(folder, port));
+async function versions(server: string, runtimes: readonly string[]): Promise<[string, string][]> {
+  const first = async (program: string, ...args: string[]): Promise<string> =>
+    /\d+(?:\.\d+)+/.exec((await runProgram(program, args)).output)?.[0] ?? "?";
+  const found: [string, string][] = [];
+  for (const runtime of runtimes) {
+    found.push([runtime, await first(runtimePath(runtime as "deno"), "--version")]);
   }
-  const command = nginx
-    ? ["nginx", "-p", folder, "-c", `${folder}/nginx.conf`, "-e", `${folder}/error.log`]
-    : [bin + "node", here + "server.ts", String(port)];
-  const [program, ...args] = pin(1, command);
-  const child = new Deno.Command(program, { args, stdout: "null", stderr: "null" }).spawn();
-  await untilListening(port);
-  console.log(`server: ${nginx ? "nginx" : "bench/server.ts"}, pinned: ${pinned}`);
+  const { version } = JSON.parse(
+    readFileSync(join(root, "node_modules", "undici", "package.json"), "utf8"),
+  );
+  found.push(["undici", version]);
+  if (exists("go", "version")) found.push(["go", await first("go", "version")]);
+  if (server === "nginx") found.push(["nginx", await first("nginx", "-v")]);
+  return found;
+}
+
+/** What the ratios depend on; no names of machines or people. */
+function machine(server: string): Record<string, string> {
+  const cores = cpus();
   return {
-    port,
-    stop: async () => {
-      child.kill("SIGTERM");
-      await child.status;
-      await Deno.remove(folder, { recursive: true });
-    },
+    processor: `${cores.length} × ${cores[0]?.model.trim() ?? "?"}`,
+    memory: `${Math.round(totalmem() / 1024 ** 3)} GiB`,
+    system: `${platform()} ${release()}`,
+    server: `${server}, over loopback`,
+    cores: pinned ? "client on one, server on the other" : "not pinned",
   };
 }
 
-function nginxConfig(folder: string, port: number): string {
-  const temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-    .map((name) => `${name}_temp_path ${folder}/${name};`).join(" ");
-  return `daemon off; pid ${folder}/pid; worker_processes 1;
-events { worker_connections 8192; }
-http { access_log off; keepalive_requests 1000000000; ${temp}
-  server { listen 127.0.0.1:${port}; root ${folder}; default_type text/plain; } }\n`;
+const programs: Record<Work["kind"], string> = {
+  loop: "client.ts",
+  hosts: "hosts.ts",
+  idle: "idle.ts",
+  cold: "cold.ts",
+  pool: "pool.ts",
+};
+
+function commandOf(work: Work, { runtime, client }: Participant, task: Task): string[] {
+  if (client === "go") return [goProgram, JSON.stringify(task)];
+  const command = [runtimePath(runtime as "deno"), ...(runtime === "deno" ? ["run", "-A"] : [])];
+  // A Node program imports the built package, the others the source.
+  const ours = join(root, runtime === "node" ? "dist/mod.js" : "mod.ts");
+  return [...command, bench(programs[work.kind]), JSON.stringify(task), ours];
 }
 
-async function untilListening(port: number): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+const folder = mkdtempSync(join(tmpdir(), "roundtrip-bench-client-"));
+const goProgram = join(folder, "go-client");
+
+async function buildGo(): Promise<boolean> {
+  if (!exists("go", "version")) return false;
+  const { code, output } = await runProgram("go", ["build", "-o", goProgram, bench("main.go")], {
+    env: { GO111MODULE: "off", GOCACHE: join(folder, "cache"), GOFLAGS: "" },
+    timeoutMs: 180_000,
+  });
+  if (code !== 0) say(`go: ${output}`);
+  return code === 0;
+}
+
+/** All clients of one work once; leaves out those that cannot do it. */
+async function round(
+  work: Work,
+  atOnce: number,
+  who: readonly Participant[],
+  run: number,
+  ports: ServerPorts,
+  measurement: Measurement,
+): Promise<void> {
+  for (const { runtime, client } of who) {
+    const key = `${work.name}, ${runtime}, ${client}`;
+    if (skipped.has(key)) continue;
+    const task = taskOf(work, client, atOnce, positive(values.ms), ports);
+    const command = commandOf(work, { runtime, client }, task);
     try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      const figures = await runJson<Figures & { skip?: string }>(
+        command,
+        clientEnvironment,
+        task.ms * 2 + 40_000,
+      );
+      if (figures.skip === undefined) {
+        measurement.samples.push({ work: work.name, atOnce, runtime, client, run, figures });
+      } else {
+        skipped.add(key);
+        say(`${key}: left out: ${figures.skip}`);
+      }
+    } catch (error) {
+      if (ending) return;
+      skipped.add(key);
+      say(`${key}: left out: ${(error as Error).message}`);
     }
   }
-  throw new Error("the server does not listen");
 }
 
-function pin(core: number, command: string[]): string[] {
-  return pinned ? ["taskset", "-c", String(core), ...command] : command;
-}
+const skipped = new Set<string>();
+let ending = false;
 
-function execute([program, ...args]: string[]): Promise<Deno.CommandOutput> {
-  return new Deno.Command(program, { args, stdout: "piped", stderr: "piped" }).output();
-}
-
-async function exists(program: string): Promise<boolean> {
-  try {
-    return (await execute([program, program === "nginx" ? "-v" : "--version"])).success;
-  } catch {
-    return false;
+async function measure(measurement: Measurement): Promise<void> {
+  const chosen = chosenWorks();
+  const runtimes = values.runtimes.split(",");
+  const wrong = runtimes.filter((name) => !(allRuntimes as readonly string[]).includes(name));
+  if (wrong.length > 0) throw new Error(`Unknown runtime: ${wrong.join(", ")}`);
+  const peers = values.peers.split(",");
+  if (peers.includes("go") && !await buildGo()) {
+    say("go: left out: not installed");
+    peers.splice(peers.indexOf("go"), 1);
+  }
+  if (runtimes.includes("node") && chosen.some(({ kind }) => kind === "cold")) {
+    await runProgram(runtimePath("node"), ["scripts/build.ts"], { timeoutMs: 120_000 });
+    if (!existsSync(join(root, "dist", "mod.js"))) throw new Error("npm run build fails");
+  }
+  const anyAddress = chosen.some(({ kind }) => kind === "hosts");
+  const ports = await startJson<ServerPorts>([
+    runtimePath("node"),
+    bench("server.ts"),
+    ...(anyAddress ? ["--any-address"] : []),
+  ]);
+  Object.assign(measurement.machine, machine(ports.name));
+  Object.assign(measurement.versions, Object.fromEntries(await versions(ports.name, runtimes)));
+  const giveUpAt = Date.now() + positive(values["max-minutes"]) * 60_000;
+  const runs = positive(values.runs);
+  // Rounds of the same work side by side, and every work done before the next time: what is given
+  // up when the time is over is the last runs, not the last works.
+  for (let run = 0; run < runs; run++) {
+    for (const work of chosen) {
+      const atOnces =
+        work.kind === "loop" && work.maxExchanges !== 1 && values["at-once"] !== undefined
+          ? values["at-once"].split(",").map(positive)
+          : work.atOnce;
+      for (const atOnce of atOnces) {
+        if (ending) return;
+        if (Date.now() > giveUpAt) {
+          say(`Ended in run ${run + 1} of ${runs}: --max-minutes`);
+          return;
+        }
+        const startedAt = Date.now();
+        await round(work, atOnce, participants(work, runtimes, peers), run, ports, measurement);
+        const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
+        console.error(`run ${run + 1}/${runs}: ${work.name}, ${atOnce} at once: ${seconds} s`);
+      }
+    }
   }
 }
 
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1];
+function read(file: string): Measurement {
+  return JSON.parse(readFileSync(file, "utf8"));
 }
 
-function percent(ratio: number): string {
-  return `${Math.round(ratio * 100)} %`;
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
 }
 
-function spread(ratios: number[]): string {
-  return `${percent(Math.min(...ratios))} to ${percent(Math.max(...ratios))}`;
+function report(measurement: Measurement): void {
+  console.log(textReport(measurement));
+  if (values.json) write(values.json, `${JSON.stringify(measurement)}\n`);
+  if (values.svg) write(values.svg, drawChart(measurement));
+  if (values.markdown) {
+    write(values.markdown, markdownReport(measurement, values.svg ?? null));
+  }
 }
+
+async function main(): Promise<void> {
+  if (values.help) return console.log(help);
+  if (values.render !== undefined) return report(read(values.render));
+  const empty: Measurement = { machine: {}, versions: {}, commands: [], samples: [] };
+  const measurement = values.add === undefined ? empty : read(values.add);
+  // Runs are compared with those of the same number: those of before keep theirs.
+  const again = new Set(chosenWorks().map(({ name }) => name));
+  measurement.samples = measurement.samples.filter(({ work }) => !again.has(work));
+  measurement.commands.push(["deno task bench", ...process.argv.slice(2)].join(" "));
+  await measure(measurement);
+  report(measurement);
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    ending = true;
+    // The round under way fails with its client, and main() comes to its end.
+    endAll();
+  });
+}
+let code = 0;
+try {
+  await main();
+  if (ending) code = 130;
+} catch (error) {
+  console.error(ending ? "Interrupted" : (error as Error).message);
+  code = ending ? 130 : 1;
+} finally {
+  await endAll();
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exit(code);

@@ -126,7 +126,7 @@ export class Narrator implements ClientTrace {
     this.#note(`sending on connection #${event.id}, ${event.reused ? "reused" : "new"}`);
     const forwarder = forwarderOf(this.#request!, { key: "", proxies: this.#proxies });
     const { head } = outgoingRequest(this.#request!, {
-      compression: false,
+      acceptEncoding: "",
       close: false,
       withoutExpect: this.#withoutExpect,
       // Its credentials are sent, not shown.

@@ -1,42 +1,91 @@
 /**
- * What most people will touch first: requests by URL, redirects followed.
+ * What most people will touch first: requests by URL, redirects followed, cookies kept.
  *
  * @module
  */
 import { HttpError, printable } from "../conn/http_error.ts";
 import { HttpHeaders, type HttpHeadersInit } from "../http1/http_headers.ts";
-import { HttpRequest, type HttpRequestInit, parseUrl } from "../transport/http_request.ts";
+import {
+  HttpRequest,
+  type HttpRequestInit,
+  parseUrlWithCredentials,
+} from "../transport/http_request.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
+import type { BodySource } from "../transport/request_body.ts";
 import { type RoundTripper, Transport } from "../transport/transport.ts";
-import { isRedirect, type Redirect, redirectedRequest } from "./redirect.ts";
+import { type CookieJar, setCookies, withCookies, withoutReplaced } from "./cookie_jar.ts";
+import { isRedirect, type Redirect, redirectedRequest, SECRETS } from "./redirect.ts";
+import { TimeLeft } from "./time_left.ts";
+import { takeCredentials } from "./url_credentials.ts";
+
+/**
+ * Asked before each redirect is followed.
+ *
+ * @param next What would be requested.
+ * @param via What was requested so far, oldest first; never empty.
+ * @returns `"stop"`: the redirect itself is the answer, with its body unread. Nothing: follow it.
+ * Throwing refuses it: the request fails with `ERR_REDIRECT`, whose cause is what was thrown.
+ */
+export type CheckRedirect = (
+  next: HttpRequest,
+  via: HttpRequest[],
+) => void | "stop" | Promise<void | "stop">;
 
 /** Options of a {@linkcode Client}. */
 export interface ClientOptions {
   /** What sends the requests. Default: a transport of its own. */
   transport?: RoundTripper;
+  /** Where cookies are kept; null: nowhere. @default {null} */
+  jar?: CookieJar | null;
   /** Milliseconds for everything, redirects and the body included; 0 is off. @default {0} */
   timeoutMs?: number;
-  /** What relative URLs are relative to. */
+  /** What relative URLs are relative to. Its credentials are those of the requests that it leads. */
   baseUrl?: string | URL;
-  /** Sent with every request that does not say otherwise. */
+  /**
+   * Sent with every request that does not say otherwise. Secrets among them, like `Authorization`,
+   * are sent only to the origin of `baseUrl`, where there is one.
+   */
   headers?: HttpHeadersInit;
   /** Header names to drop, like `Authorization`, where a redirect leaves the origin. */
   sensitiveHeaders?: string[];
   /** How many redirects are followed; 0: none, the answer itself is returned. @default {10} */
   maxRedirects?: number;
+  /** Asked before each redirect is followed; may stop there or refuse. */
+  checkRedirect?: CheckRedirect;
+  /**
+   * Whether a followed redirect says in `Referer` where it came from: the URL to its own origin,
+   * the origin to others, nothing from https to http. @default {true}
+   */
+  referer?: boolean;
 }
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof ClientOptions>([
   "transport",
+  "jar",
   "timeoutMs",
   "baseUrl",
   "headers",
   "sensitiveHeaders",
   "maxRedirects",
+  "checkRedirect",
+  "referer",
 ]);
 
+/** A form as its fields: a record, pairs, or what the platform has for it. */
+export type FormSource =
+  | FormData
+  | URLSearchParams
+  | Record<string, string | string[]>
+  | Iterable<readonly [string, string]>;
+
 /**
- * Sends requests and follows redirects.
+ * Sends requests, follows redirects and keeps cookies.
+ *
+ * Credentials in a URL, its own or the base URL's, become `Authorization: Basic`, unless the request
+ * has an `Authorization` of its own; `response.url` does not show them. A redirect to another
+ * scheme, host or port loses them and every other secret, and never gets them back.
+ *
+ * @see RFC 9110 section 15.4
  *
  * @example
  * ```ts
@@ -52,11 +101,14 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ClientOptions>([
  */
 export class Client {
   readonly #transport: RoundTripper;
+  readonly #jar: CookieJar | null;
   readonly #timeoutMs: number;
-  readonly #baseUrl: string | undefined;
+  readonly #baseUrl: URL | undefined;
   readonly #headers: HttpHeaders;
   readonly #sensitiveHeaders: readonly string[];
   readonly #maxRedirects: number;
+  readonly #checkRedirect: CheckRedirect | undefined;
+  readonly #referer: boolean;
 
   /**
    * Makes a client.
@@ -68,11 +120,17 @@ export class Client {
       if (!OPTIONS.has(name)) throw invalid(`Unknown client option "${printable(name)}"`);
     }
     this.#transport = options.transport ?? new Transport();
+    this.#jar = options.jar ?? null;
+    if (this.#jar !== null && typeof this.#jar.getCookieHeader !== "function") {
+      throw invalid("jar is not a cookie jar");
+    }
     this.#timeoutMs = options.timeoutMs ?? 0;
     if (typeof this.#timeoutMs !== "number" || !(this.#timeoutMs >= 0)) {
       throw invalid(`timeoutMs is not a number of milliseconds: ${this.#timeoutMs}`);
     }
-    this.#baseUrl = options.baseUrl === undefined ? undefined : parseUrl(options.baseUrl).href;
+    this.#baseUrl = options.baseUrl === undefined
+      ? undefined
+      : parseUrlWithCredentials(options.baseUrl);
     this.#headers = new HttpHeaders(options.headers);
     const sensitiveHeaders = options.sensitiveHeaders ?? [];
     if (!Array.isArray(sensitiveHeaders)) throw invalid("sensitiveHeaders is not a list of names");
@@ -81,6 +139,12 @@ export class Client {
     if (!Number.isSafeInteger(this.#maxRedirects) || this.#maxRedirects < 0) {
       throw invalid(`maxRedirects is not a count: ${this.#maxRedirects}`);
     }
+    this.#checkRedirect = options.checkRedirect;
+    if (this.#checkRedirect !== undefined && typeof this.#checkRedirect !== "function") {
+      throw invalid("checkRedirect is not a function");
+    }
+    this.#referer = options.referer ?? true;
+    if (typeof this.#referer !== "boolean") throw invalid("referer is neither true nor false");
   }
 
   /**
@@ -88,81 +152,233 @@ export class Client {
    *
    * @throws {HttpError} As {@linkcode Client.do}.
    */
-  async get(url: string | URL, init: HttpRequestInit = {}): Promise<HttpResponse> {
-    if (init.method !== undefined && init.method !== "GET") {
-      throw invalid(`get() cannot send a ${printable(`${init.method}`)} request: use do()`);
-    }
-    return await this.#follow(this.#request(url, { ...init, method: "GET" }));
+  get(url: string | URL, init?: HttpRequestInit): Promise<HttpResponse> {
+    return this.#send("GET", url, init);
   }
 
   /**
-   * Sends a request as it is, and follows redirects.
+   * Asks for the head of a response only.
+   *
+   * @throws {HttpError} As {@linkcode Client.do}.
+   */
+  head(url: string | URL, init?: HttpRequestInit): Promise<HttpResponse> {
+    return this.#send("HEAD", url, init);
+  }
+
+  /**
+   * POSTs a body.
+   *
+   * @throws {HttpError} As {@linkcode Client.do}.
+   */
+  post(
+    url: string | URL,
+    body?: BodySource | null,
+    init?: HttpRequestInit,
+  ): Promise<HttpResponse> {
+    return this.#send("POST", url, init, body);
+  }
+
+  /**
+   * POSTs a form: `FormData` as `multipart/form-data`, anything else as
+   * `application/x-www-form-urlencoded`.
+   *
+   * @throws {HttpError} As {@linkcode Client.do}.
+   */
+  async postForm(
+    url: string | URL,
+    data: FormSource,
+    init?: HttpRequestInit,
+  ): Promise<HttpResponse> {
+    return await this.#send("POST", url, init, formBody(data));
+  }
+
+  /**
+   * PUTs a body.
+   *
+   * @throws {HttpError} As {@linkcode Client.do}.
+   */
+  put(
+    url: string | URL,
+    body?: BodySource | null,
+    init?: HttpRequestInit,
+  ): Promise<HttpResponse> {
+    return this.#send("PUT", url, init, body);
+  }
+
+  /**
+   * PATCHes with a body.
+   *
+   * @throws {HttpError} As {@linkcode Client.do}.
+   */
+  patch(
+    url: string | URL,
+    body?: BodySource | null,
+    init?: HttpRequestInit,
+  ): Promise<HttpResponse> {
+    return this.#send("PATCH", url, init, body);
+  }
+
+  /**
+   * DELETEs a URL.
+   *
+   * @throws {HttpError} As {@linkcode Client.do}.
+   */
+  delete(url: string | URL, init?: HttpRequestInit): Promise<HttpResponse> {
+    return this.#send("DELETE", url, init);
+  }
+
+  /**
+   * Sends a request as it is but for the jar's cookies, and follows redirects. The client's default
+   * headers are not added.
    *
    * Cancel: the request's signal, in any phase.
    *
-   * @throws {HttpError} As `Transport.roundTrip`; `ERR_REDIRECT`: too many, or one that may not be
-   * followed.
+   * @throws {HttpError} As `Transport.roundTrip`; `ERR_REDIRECT`: too many, one that may not be
+   * followed, or that `checkRedirect` refused. Or what the cookie jar throws.
    */
   async do(request: HttpRequest): Promise<HttpResponse> {
     const inherits = request.timeoutMs === 0 && this.#timeoutMs > 0;
-    return await this.#follow(inherits ? withTimeout(request, this.#timeoutMs) : request);
+    return await this.#follow(inherits ? request.with({ timeoutMs: this.#timeoutMs }) : request);
   }
 
-  async #follow(request: HttpRequest): Promise<HttpResponse> {
-    const { timeoutMs } = request;
-    const endsAt = timeoutMs > 0 ? performance.now() + timeoutMs : Infinity;
-    let current = request;
-    for (let followed = 0;; followed++) {
-      const response = await this.#transport.roundTrip(current);
-      const redirect: Redirect = {
-        status: response.status,
-        locations: response.headers.getAll("location"),
-      };
-      if (this.#maxRedirects === 0 || !isRedirect(redirect)) return response;
-      await response.body.close();
-      if (followed === this.#maxRedirects) {
-        throw new HttpError("ERR_REDIRECT", `More than ${this.#maxRedirects} redirects`, {
-          phase: "redirect",
-        });
-      }
-      current = redirectedRequest(current, redirect, {
-        sensitiveHeaders: this.#sensitiveHeaders,
-        // A time that has run out must not turn into "off".
-        timeoutMs: endsAt === Infinity ? 0 : Math.max(1, endsAt - performance.now()),
-      });
+  async #send(
+    method: string,
+    url: string | URL,
+    init: HttpRequestInit = {},
+    body?: BodySource | null,
+  ): Promise<HttpResponse> {
+    if (init.method !== undefined && init.method !== method) {
+      throw invalid(
+        `${method.toLowerCase()}() cannot send a ${printable(`${init.method}`)} request: use do()`,
+      );
     }
+    if (body !== undefined && init.body !== undefined) throw invalid("There are two bodies");
+    return await this.#follow(this.#request(url, { ...init, method, body: body ?? init.body }));
   }
 
-  #request(url: string | URL, init: HttpRequestInit): HttpRequest {
+  #request(input: string | URL, init: HttpRequestInit): HttpRequest {
+    const url = parseUrlWithCredentials(input, this.#baseUrl?.href);
+    const authorization = takeCredentials(url);
     const headers = new HttpHeaders(init.headers);
-    const defaults = [...this.#headers].filter(([name]) => !headers.has(name));
-    return new HttpRequest(parseUrl(url, this.#baseUrl), {
+    if (authorization !== null && !headers.has("authorization")) {
+      headers.append("Authorization", authorization);
+    }
+    const isForeign = this.#baseUrl !== undefined && this.#baseUrl.origin !== url.origin;
+    const defaults = [...this.#headers].filter(([name]) =>
+      !headers.has(name) && !(isForeign && this.#isSecret(name))
+    );
+    return new HttpRequest(url, {
       ...init,
       headers: defaults.length === 0 ? headers : [...defaults, ...headers],
       timeoutMs: init.timeoutMs ?? this.#timeoutMs,
     });
   }
+
+  #isSecret(name: string): boolean {
+    const key = name.toLowerCase();
+    return SECRETS.includes(key) || this.#sensitiveHeaders.includes(key);
+  }
+
+  async #follow(request: HttpRequest): Promise<HttpResponse> {
+    const time = new TimeLeft(request.timeoutMs);
+    const via: HttpRequest[] = [];
+    for (let current = request;;) {
+      const response = await this.#exchange(current, time);
+      via.push(current);
+      try {
+        const next = await this.#next(current, response, via, time);
+        if (next === null) return response;
+        current = next;
+      } catch (error) {
+        await response.body.close();
+        throw error;
+      }
+      // The connection is free again after it. What is dropped is not decoded.
+      await response.body.close();
+      current = current.with({ timeoutMs: time.timeoutMs });
+    }
+  }
+
+  /** One exchange, with the jar's cookies, whose answer's cookies go to the jar. */
+  async #exchange(request: HttpRequest, time: TimeLeft): Promise<HttpResponse> {
+    const jar = this.#jar;
+    if (jar === null) return await this.#transport.roundTrip(request);
+    const { url, signal } = request;
+    signal?.throwIfAborted();
+    const cookies = await time.wait(jar.getCookieHeader(url), signal);
+    const { timeoutMs } = time;
+    const headers = withCookies(request.headers, cookies);
+    const response = await this.#transport.roundTrip(request.with({ headers, timeoutMs }));
+    try {
+      for (const setCookie of setCookies(response.headers)) {
+        await time.wait(jar.setCookie(url, setCookie), signal);
+      }
+    } catch (error) {
+      await response.body.close();
+      throw error;
+    }
+    return response;
+  }
+
+  /** What to request next; null if the response is the answer. */
+  async #next(
+    request: HttpRequest,
+    response: HttpResponse,
+    via: HttpRequest[],
+    time: TimeLeft,
+  ): Promise<HttpRequest | null> {
+    // Looking at the header fields costs; most responses are none.
+    if (response.status < 300 || response.status > 399) return null;
+    const redirect: Redirect = {
+      status: response.status,
+      locations: response.headers.getAll("location"),
+    };
+    if (this.#maxRedirects === 0 || !isRedirect(request.method, redirect)) return null;
+    if (via.length > this.#maxRedirects) {
+      throw refused(`More than ${this.#maxRedirects} redirects`);
+    }
+    const next = redirectedRequest(request, redirect, {
+      sensitiveHeaders: this.#sensitiveHeaders,
+      referer: this.#referer,
+    });
+    if (await this.#isStopped(next, via, time)) return null;
+    if (this.#jar === null) return next;
+    const headers = withoutReplaced(next.headers, setCookies(response.headers));
+    return headers === next.headers ? next : next.with({ headers });
+  }
+
+  async #isStopped(next: HttpRequest, via: HttpRequest[], time: TimeLeft): Promise<boolean> {
+    if (this.#checkRedirect === undefined) return false;
+    let verdict: Promise<void | "stop">;
+    try {
+      verdict = Promise.resolve(this.#checkRedirect(next, [...via]));
+    } catch (cause) {
+      throw refused("The redirect was refused by checkRedirect", cause);
+    }
+    const refusal = verdict.catch((cause) => {
+      throw refused("The redirect was refused by checkRedirect", cause);
+    });
+    return await time.wait(refusal, next.signal) === "stop";
+  }
 }
 
-/** The same request with a time. */
-function withTimeout(request: HttpRequest, timeoutMs: number): HttpRequest {
-  const { method, headers, body, close, redirectedFrom } = request;
-  return new HttpRequest(request.href, {
-    method,
-    headers,
-    body,
-    contentLength: request.contentLength ?? undefined,
-    trailers: request.trailers ?? undefined,
-    host: request.host ?? undefined,
-    close,
-    decompress: request.decompress ?? undefined,
-    signal: request.signal ?? undefined,
-    timeoutMs,
-    trace: request.trace ?? undefined,
-    redirectedFrom: redirectedFrom ?? undefined,
-  });
+function formBody(data: FormSource): FormData | URLSearchParams {
+  if (data instanceof FormData || data instanceof URLSearchParams) return data;
+  if (typeof data !== "object" || data === null) {
+    throw invalid("Cannot send this form: not an object");
+  }
+  const form = new URLSearchParams();
+  const fields = Symbol.iterator in data ? data : Object.entries(data);
+  for (const [name, value] of fields as Iterable<[string, string | string[]]>) {
+    for (const one of Array.isArray(value) ? value : [value]) form.append(name, one);
+  }
+  return form;
 }
 
 function invalid(message: string): HttpError {
   return new HttpError("ERR_INVALID_REQUEST", message, { phase: "client" });
+}
+
+function refused(message: string, cause?: unknown): HttpError {
+  return new HttpError("ERR_REDIRECT", message, { phase: "redirect", cause });
 }

@@ -5,17 +5,19 @@
  */
 import { HttpError, printable } from "../conn/http_error.ts";
 import { HttpHeaders } from "../http1/http_headers.ts";
-import { HttpRequest } from "../transport/http_request.ts";
+import type { HttpRequest } from "../transport/http_request.ts";
 import { isReplayable } from "../transport/request_body.ts";
 
 const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** Header fields that no other origin may see. */
-const SECRETS: readonly string[] = [
+/** Header fields, in lower case, that no other origin may see. */
+export const SECRETS: readonly string[] = [
   "authorization",
   "proxy-authorization",
   "cookie",
+  "cookie2",
   "www-authenticate",
+  "proxy-authenticate",
 ];
 
 /** Header fields that describe a body, and go with it, besides `Content-*`. */
@@ -28,9 +30,18 @@ export interface Redirect {
   locations: readonly string[];
 }
 
-/** Whether an answer sends the client elsewhere. */
-export function isRedirect(redirect: Redirect): boolean {
-  return redirect.locations.length > 0 && REDIRECT_STATUSES.has(redirect.status);
+/** What the client's options say about redirects. */
+export interface RedirectRules {
+  /** More names, in lower case, to drop like `Authorization`. */
+  sensitiveHeaders: readonly string[];
+  /** Whether to name where the redirect came from. */
+  referer: boolean;
+}
+
+/** Whether an answer sends the client elsewhere. A tunnel cannot be led elsewhere. */
+export function isRedirect(method: string, redirect: Redirect): boolean {
+  return redirect.locations.length > 0 && REDIRECT_STATUSES.has(redirect.status) &&
+    method !== "CONNECT";
 }
 
 /**
@@ -42,16 +53,14 @@ export function isRedirect(redirect: Redirect): boolean {
  *
  * Pure.
  *
- * @param sensitiveHeaders More names, in lower case, to drop like `Authorization`.
- * @param timeoutMs What is left of the time.
- * @throws {HttpError} `ERR_REDIRECT`: not to http or https, not a URL, or a body that cannot be
- * sent again.
- * @see RFC 9110 section 15.4
+ * @throws {HttpError} `ERR_REDIRECT`: not to http or https, not a URL, with credentials, to two
+ * places at once, or a body that cannot be sent again.
+ * @see RFC 9110 section 15.4, RFC 9110 section 10.2.2
  */
 export function redirectedRequest(
   request: HttpRequest,
   redirect: Redirect,
-  rules: { sensitiveHeaders: readonly string[]; timeoutMs: number },
+  rules: RedirectRules,
 ): HttpRequest {
   const { locations } = redirect;
   if (locations.some((location) => location !== locations[0])) {
@@ -60,28 +69,37 @@ export function redirectedRequest(
   const url = target(request, locations[0]);
   const toGet = redirect.status === 303 ? request.method !== "HEAD" : redirect.status <= 302 &&
     request.method === "POST";
-  const headers = new HttpHeaders(request.headers);
-  headers.delete("host");
-  if (toGet) { for (const name of aboutBody(request.headers)) headers.delete(name); }
-  if (url.origin !== new URL(request.href).origin) {
-    for (const name of [...SECRETS, ...rules.sensitiveHeaders]) headers.delete(name);
-  }
   if (!toGet && !isReplayable(request.body)) {
     throw refused(`its body is a stream that cannot be sent again (status ${redirect.status})`);
   }
-  return new HttpRequest(url, {
-    method: toGet ? "GET" : request.method,
+  const from = new URL(request.href);
+  const headers = new HttpHeaders(request.headers);
+  headers.delete("host");
+  if (toGet) { for (const name of aboutBody(request.headers)) headers.delete(name); }
+  if (url.origin !== from.origin) {
+    for (const name of [...SECRETS, ...rules.sensitiveHeaders]) headers.delete(name);
+  }
+  if (from.protocol === "https:" && url.protocol === "http:") headers.delete("referer");
+  else if (rules.referer && !callersReferer(request)) headers.set("Referer", referer(from, url));
+  const withoutBody = { method: "GET", body: null, contentLength: undefined, trailers: undefined };
+  return request.with({
+    ...(toGet ? withoutBody : {}),
     headers,
-    body: toGet ? null : request.body,
-    contentLength: toGet ? undefined : request.contentLength ?? undefined,
-    trailers: toGet ? undefined : request.trailers ?? undefined,
-    close: request.close,
-    decompress: request.decompress ?? undefined,
-    signal: request.signal ?? undefined,
-    timeoutMs: rules.timeoutMs,
-    trace: request.trace ?? undefined,
+    host: undefined,
     redirectedFrom: request,
-  });
+  }, url);
+}
+
+/** Whether the `Referer` is the caller's, and not one that an earlier redirect put there. */
+function callersReferer(request: HttpRequest): boolean {
+  let first = request;
+  while (first.redirectedFrom !== null) first = first.redirectedFrom;
+  return first.headers.has("referer");
+}
+
+/** Another origin learns only where it came from: paths and queries hold secrets too. */
+function referer(from: URL, to: URL): string {
+  return from.origin === to.origin ? from.href : from.origin + "/";
 }
 
 function aboutBody(headers: HttpHeaders): string[] {
@@ -92,21 +110,33 @@ function aboutBody(headers: HttpHeaders): string[] {
 function target(request: HttpRequest, location: string): URL {
   let url: URL;
   try {
-    url = new URL(location, request.href);
-  } catch (cause) {
-    throw refused(`its target is not a URL: "${printable(location)}"`, cause);
+    url = new URL(escapeBytes(location), request.href);
+  } catch {
+    throw refused(`its target is not a URL: "${printable(withoutCredentials(location))}"`);
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     throw refused(`its target is a ${printable(url.protocol)} URL`);
   }
   if (url.port === "0") throw refused("its target has port 0");
   if (url.username !== "" || url.password !== "") throw refused("its target has credentials");
+  if (!url.href.includes("#")) url.hash = request.fragment;
   return url;
 }
 
-function refused(why: string, cause?: unknown): HttpError {
+/** Header values hold one character for each byte; as characters they would be encoded twice. */
+function escapeBytes(location: string): string {
+  return location.replace(
+    /[\x80-\xff]/g,
+    (byte) => "%" + byte.charCodeAt(0).toString(16).toUpperCase(),
+  );
+}
+
+function withoutCredentials(location: string): string {
+  return location.replace(/\/\/[^/?#]*@/, "//");
+}
+
+function refused(why: string): HttpError {
   return new HttpError("ERR_REDIRECT", `Cannot follow the redirect: ${why}`, {
     phase: "redirect",
-    cause,
   });
 }

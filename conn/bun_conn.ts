@@ -400,7 +400,7 @@ export class BunConn implements Conn {
       // With the checks off, a handshake that broke is known by the missing certificate.
       const certificate = this.#socket.getPeerCertificate();
       if (certificate?.raw === undefined) throw error;
-      const problem = verifies ? error ?? missingNames(certificate) : undefined;
+      const problem = verifies ? error ?? missingNames(certificate, serverName) : undefined;
       if (problem) throw problem;
       this.tls = tlsInfo(this.#socket, certificate);
       verifyPeer(serverName, options, this.tls);

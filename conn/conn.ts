@@ -126,7 +126,12 @@ export interface TlsOptions {
   alpnProtocols?: string[];
   /** Lowest TLS version to accept. Default: the runtime's, TLS 1.2. */
   minVersion?: "TLSv1.2" | "TLSv1.3";
-  /** Accepts any certificate of any host. For tests; never in production. @default {false} */
+  /**
+   * Accepts any certificate of any host. For tests; never in production: its first use in a process
+   * is told by `console.warn()`.
+   *
+   * @default {false}
+   */
   insecureSkipVerify?: boolean;
   /** Called after the runtime's own checks have passed; throw to refuse the peer. */
   verifyPeer?: (info: TlsInfo) => void;

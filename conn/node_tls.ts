@@ -71,7 +71,7 @@ export function nodeTlsOptions({ options, serverName }: NodeHandshake): tls.Conn
     ALPNProtocols: options.alpnProtocols,
     rejectUnauthorized: options.insecureSkipVerify !== true,
     checkServerIdentity: (_host: string, certificate: tls.PeerCertificate) =>
-      missingNames(certificate) ?? tls.checkServerIdentity(serverName, certificate),
+      missingNames(certificate, serverName) ?? tls.checkServerIdentity(serverName, certificate),
   };
 }
 

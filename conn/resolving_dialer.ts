@@ -256,7 +256,8 @@ function invalidOption(key: string, reason: string): HttpError {
  * when that fails; none is given up before another one has won. With `tls`, the winner is secured
  * for the name of the host.
  *
- * On Deno, `--allow-net` must permit the addresses as well as the names.
+ * On Deno, `--allow-net` must permit the addresses, and for the system's resolver the names, each
+ * without a port.
  *
  * Cancel: the signal ends every step at once. A lookup cannot be stopped, its answer is dropped.
  *

@@ -106,7 +106,14 @@ export function checkTlsOptions(options: TlsOptions): void {
   if (options.caMode === "only" && (options.caCerts ?? []).length === 0) {
     throw invalidOption("TLS", "caMode", '"only" needs caCerts');
   }
+  if (options.insecureSkipVerify === true && !hasWarned) {
+    hasWarned = true;
+    console.warn("Warning: insecureSkipVerify is set: anybody can pose as the server");
+  }
 }
+
+/** Whether the process has been warned of connections that check nothing. */
+let hasWarned = false;
 
 /** Tells whether an engine honours every option that is set. Pure. */
 export function honours(engine: HonouredOptions, options: TlsOptions): boolean {

@@ -7,6 +7,7 @@
 import type { TlsInfo, TlsOptions } from "./conn.ts";
 import { nativeCode, nativeText, tlsError } from "./conn_error.ts";
 import { HttpError } from "./http_error.ts";
+import { isIpAddress } from "./tls_options.ts";
 
 /** A peer certificate as `node:tls` and Bun describe it. */
 export interface NativeCertificate {
@@ -45,15 +46,23 @@ export function handshakeError(serverName: string, cause: unknown): HttpError {
 }
 
 /**
- * Tells what is wrong with the names of a certificate before its names are compared: one without
- * alternative names is for no host, though `node:tls` and Bun would take its common name.
+ * Tells what is wrong with the names of a certificate before they are compared: one without an
+ * alternative name of the kind that is asked for, DNS name or IP address, is not for this host,
+ * though `node:tls` and Bun would take its common name.
  *
  * Pure.
  *
  * @see RFC 9110 section 4.3.4, RFC 9525 section 6.3
  */
-export function missingNames(certificate: NativeCertificate): Error | undefined {
-  return certificate.subjectaltname ? undefined : new Error("the certificate names no host");
+export function missingNames(
+  certificate: NativeCertificate,
+  serverName: string,
+): Error | undefined {
+  if (!certificate.subjectaltname) return new Error("the certificate names no host");
+  // What stands in quotes is part of a name.
+  const kinds = certificate.subjectaltname.replace(/"(?:[^"\\]|\\.)*"/g, "");
+  const asked = isIpAddress(serverName) ? /(?:^|, )IP Address:/ : /(?:^|, )DNS:/;
+  return asked.test(kinds) ? undefined : new Error("the certificate is for another host");
 }
 
 /** Describes the peer's certificate, null without one. Bytes: a copy. */

@@ -367,7 +367,7 @@ export class ClientConnection implements ContentOwner {
     events.finalHead?.(head);
     content.takeBuffered();
     events.response(head, content);
-    this.#maybeFinish();
+    this.#maybeFinish(true);
   }
 
   get #isSendingContent(): boolean {
@@ -388,8 +388,8 @@ export class ClientConnection implements ContentOwner {
 
   // How an exchange ends. The methods without `#` are for the content.
 
-  /** Settles the connection's fate once both directions have ended. */
-  #maybeFinish(): void {
+  /** Settles the connection's fate once both directions have ended, the receiving one just now? */
+  #maybeFinish(wasJustRead: boolean = false): void {
     if (this.#response !== "complete") return;
     if (this.#state !== "exchanging" && this.#state !== "draining") return;
     // All of the request was handed over with its head; only the runtime's word is missing.
@@ -411,7 +411,7 @@ export class ClientConnection implements ContentOwner {
     if (reuse) {
       this.#state = transition(CONNECTION_TABLE, this.#state, "exchangeCompleted");
       this.#arm();
-      this.#owner.idle();
+      this.#owner.idle(wasJustRead);
     } else {
       this.#state = transition(CONNECTION_TABLE, this.#state, "lastExchangeCompleted");
       this.conn.close();
@@ -423,7 +423,7 @@ export class ClientConnection implements ContentOwner {
   contentEnded(): void {
     if (this.#response !== "content") return;
     this.#response = transition(RESPONSE_TABLE, this.#response, "contentEnded");
-    this.#maybeFinish();
+    this.#maybeFinish(true);
   }
 
   /** Reading the content failed. Returns what to tell the reader. */

@@ -73,8 +73,13 @@ export interface ExchangeEvents {
  * @see RFC 9112 section 9.3
  */
 export interface ConnectionOwner {
-  /** The exchange is over and the connection may carry another. */
-  idle(): void;
+  /**
+   * The exchange is over and the connection may carry another.
+   *
+   * @param wasJustRead Whether the end of the response was read in this very step; else more may
+   * have come since.
+   */
+  idle(wasJustRead: boolean): void;
   /**
    * The response is complete and all of the request was handed over, but the runtime has not said
    * that it was written. May be called again; bound the wait by `sendLimitReached()`.

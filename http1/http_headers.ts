@@ -85,6 +85,16 @@ export class HttpHeaders implements Iterable<[string, string]> {
     return headers;
   }
 
+  /**
+   * Headers that nobody can change. A list that is frozen already is not copied.
+   *
+   * @throws {HttpError} As the constructor.
+   * @see RFC 9110 section 5
+   */
+  static frozen(init: HttpHeadersInit): HttpHeaders {
+    return init instanceof HttpHeaders && init.#frozen ? init : new HttpHeaders(init).freeze();
+  }
+
   /** How many field lines there are. */
   get size(): number {
     return this.#wire ? this.#wire.offsets.length >> 2 : this.#names.length;

@@ -15,6 +15,12 @@ interface Manifest {
   readonly dependencies?: Record<string, string>;
 }
 
+/** What the package depends on at run time, outside its core. */
+const libraries: readonly string[] = ["tough-cookie"];
+
+/** Those, and what they depend on in turn, are taken from this tree: the check needs no network. */
+const installedLibraries: readonly string[] = [...libraries, "tldts", "tldts-core"];
+
 /** Thrown by a step; the message is what the check prints. */
 class PackageFault extends Error {}
 
@@ -66,7 +72,11 @@ async function checkFiles(archive: string, manifest: Manifest, folder: string): 
       expect(place === "/" || !text.includes(place), `${path} names a folder of this machine`);
     }
   }
-  expect(manifest.dependencies === undefined, "The package has run-time dependencies");
+  const dependencies = Object.keys(manifest.dependencies ?? {});
+  expect(
+    dependencies.join() === libraries.join(),
+    `The package depends on ${dependencies.join(", ")}`,
+  );
 }
 
 /** Imports every entry and prints where it came from and what it exports. */
@@ -79,17 +89,20 @@ for (const entry of JSON.parse(process.argv[2])) {
 console.log(JSON.stringify(report));
 `;
 
-/** Fetches twice over one connection from a server of the runtime. */
+/** Fetches twice over one connection from a server of the runtime; keeps a cookie. */
 const fetcher = `
 import { createServer } from "node:http";
-import { get, defaultTransport } from "@roundtrip/http";
+import { get, defaultTransport, MemoryCookieJar } from "@roundtrip/http";
+const jar = new MemoryCookieJar();
+await jar.setCookie(new URL("http://a.test/"), "n=v");
 const server = createServer((request, response) => response.end("hello " + request.url));
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
 const base = "http://127.0.0.1:" + server.address().port;
 const first = await get(base + "/1");
 const text = await first.text();
 const second = await get(base + "/2");
-console.log(text, await second.text(), second.connection.reused);
+const cookie = await jar.getCookieHeader(new URL("http://a.test/"));
+console.log(text, await second.text(), second.connection.reused, cookie);
 defaultTransport.destroy();
 server.close();
 `;
@@ -119,7 +132,7 @@ async function checkImports(manifest: Manifest, folder: string): Promise<void> {
     namesOn[runtime] = JSON.stringify(Object.values(report).map(({ names }) => names));
 
     const said = await must(`get() on ${runtime}`, program, ["fetches.mjs"], { cwd: folder });
-    expect(said.trim() === "hello /1 hello /2 true", `get() on ${runtime} said: ${said}`);
+    expect(said.trim() === "hello /1 hello /2 true n=v", `get() on ${runtime} said: ${said}`);
 
     const bin = join(folder, "node_modules", ".bin", Object.keys(manifest.bin)[0]);
     const help = await must(`roundtrip --help on ${runtime}`, program, [bin, "--help"], {
@@ -164,14 +177,17 @@ async function checkTypes(manifest: Manifest, folder: string): Promise<void> {
   }
 }
 
-/** Checks the npm package. Needs no network: the package has no dependencies. */
+/** Checks the npm package. Needs no network. */
 export async function checkPackage(): Promise<{ ok: boolean; output: string }> {
   const folder = await mkdtemp(join(tmpdir(), "roundtrip-package-"));
   try {
     const archive = await pack(folder);
     await writeFile(join(folder, "package.json"), '{ "private": true, "type": "module" }');
     const flags = ["--offline", "--no-audit", "--no-fund", "--ignore-scripts"];
-    await must("npm install", "npm", ["install", ...flags, archive], { cwd: folder });
+    const there = installedLibraries.map((name) => join(root, "node_modules", name));
+    await must("npm install", "npm", ["install", "--install-links", ...flags, archive, ...there], {
+      cwd: folder,
+    });
     const installed = join(folder, "node_modules", "@roundtrip", "http", "package.json");
     const manifest: Manifest = JSON.parse(await readFile(installed, "utf8"));
     await checkFiles(archive, manifest, folder);

@@ -122,6 +122,8 @@ export class SimulatedCallers {
       dials: 0,
       hasOldDial: false,
       gotConn: false,
+      place: 0,
+      overtakenBy: null,
       aborted: false,
       settled: false,
     };

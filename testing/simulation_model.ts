@@ -42,6 +42,10 @@ export interface TrackedRequest {
   /** Whether one of them may be that of an earlier attempt. */
   hasOldDial: boolean;
   gotConn: boolean;
+  /** Its place in the order of those that want a connection. */
+  place: number;
+  /** Who came later and was handed a connection that became free. */
+  overtakenBy: number | null;
   aborted: boolean;
   settled: boolean;
 }
@@ -76,6 +80,7 @@ export class SimulationModel implements ServerLedger {
   readonly #world: SimulationWorld;
   readonly #network: () => SimulatedNetwork;
   readonly #pending: Set<TrackedRequest> = new Set();
+  #places = 0;
   readonly #accounts: Map<number, ConnAccount> = new Map();
   readonly #responses: SentResponse[] = [];
   /** Which request has which connection, as the traces tell. */
@@ -151,7 +156,9 @@ export class SimulationModel implements ServerLedger {
     return {
       connectStart: () => void request.dials++,
       connectDone: () => void request.dials--,
-      gotConn: ({ id }) => {
+      getConn: () => this.#queues(request),
+      gotConn: ({ id, reused, wasIdle }) => {
+        this.#leavesQueue(request, { isProven: wasIdle, isHandedOver: reused && !wasIdle });
         request.gotConn = true;
         const holder = this.#holders.get(id);
         if (holder !== undefined) {
@@ -161,10 +168,32 @@ export class SimulationModel implements ServerLedger {
       },
       retry: () => {
         request.gotConn = false;
+        this.#queues(request);
         request.hasOldDial = request.dials > 0;
         this.count("retry");
       },
     };
+  }
+
+  #queues(request: TrackedRequest): void {
+    request.place = ++this.#places;
+    request.overtakenBy = null;
+  }
+
+  /** Connections that become free go to whoever waits longest; own dials have no order. */
+  #leavesQueue(
+    request: TrackedRequest,
+    { isProven, isHandedOver }: { isProven: boolean; isHandedOver: boolean },
+  ): void {
+    // Who had taken an idle connection and was proving it did not wait.
+    if (request.overtakenBy !== null && !isProven) {
+      this.fail(`request ${request.overtakenBy} was served before ${request.id}, which came first`);
+    }
+    if (!isHandedOver) return;
+    for (const other of this.#pending) {
+      if (other.gotConn || other.host !== request.host || other.place > request.place) continue;
+      if (other !== request && other.place > 0) other.overtakenBy ??= request.id;
+    }
   }
 
   readonly trace: ClientTrace = {

@@ -129,7 +129,7 @@ test("dial: by name", async () => {
   });
 });
 
-test("dial: unknown options are refused by name", async () => {
+test("T33: dial: unknown options are refused by name", async () => {
   await withServer({}, async (_server, address) => {
     const options = { timeout: 5 } as unknown as DialOptions;
     await fails(dialer.dial(address, options), "ERR_INVALID_REQUEST", /dial option timeout:/);
@@ -360,13 +360,13 @@ function testWay(way: string, secure: (typeof ways)[string]): void {
   test(`tls: ${way}: the host's own name is checked when none is given`, () =>
     succeeds({}, { caCerts: [certs.ca] }));
 
-  test(`tls: ${way}: a name may end with a dot`, () =>
+  test(`T36: ${way}: a name may end with a dot`, () =>
     succeeds({}, { caCerts: [certs.ca], serverName: "localhost." }));
 
-  test(`tls: ${way}: the case of a name does not matter`, () =>
+  test(`T36: ${way}: the case of a name does not matter`, () =>
     succeeds({}, { caCerts: [certs.ca], serverName: "LocalHost" }));
 
-  test(`tls: ${way}: an IP address is checked against the addresses of the certificate`, async () => {
+  test(`T36: ${way}: an IP address is checked against the addresses of the certificate`, async () => {
     await succeeds({}, { ...trust, serverName: "127.0.0.1" });
     await succeeds({}, { ...trust, serverName: "::1" });
     await refuses({}, { ...trust, serverName: "127.0.0.2" }, /: .* for another host$/);
@@ -383,11 +383,45 @@ function testWay(way: string, secure: (typeof ways)[string]): void {
   });
 
   for (const { what, leaf, message } of badCertificates) {
-    test(`T32: ${way}: a certificate ${what} is refused, by the second engine too`, async () => {
+    test(`T32 T37: ${way}: a certificate ${what} is refused, and verifyPeer is not asked`, async () => {
       await refuses(leaf, trust, message);
       await refuses(leaf, { ...trust, verifyPeer: () => assert.fail("Called") }, message);
     });
   }
+
+  // The engines by the option that has them serve.
+  const asked: TlsOptions[] = [{ caCerts: [certs.ca] }, { caCerts: [certs.ca], verifyPeer() {} }];
+
+  test(`T36: ${way}: a wildcard stands for one label`, async () => {
+    for (const options of asked) {
+      for (const serverName of ["b.wild.test", "B.Wild.TEST", "b.wild.test.", "b.a.wild.test"]) {
+        await succeeds(certs.wildcard, { ...options, serverName });
+      }
+      for (const serverName of ["wild.test", "c.b.wild.test", "b.wild.test.test", "wild"]) {
+        await refuses(certs.wildcard, { ...options, serverName }, /for another host$/);
+      }
+    }
+  });
+
+  test(`T36: ${way}: an address is not a name, nor a name an address`, async () => {
+    for (const options of asked) {
+      await succeeds(certs.onlyIp, { ...options, serverName: "127.0.0.1" });
+      await refuses(certs.onlyIp, { ...options, serverName: "localhost" }, /another host$/);
+      await refuses(certs.ipAsName, { ...options, serverName: "127.0.0.1" }, /another host$/);
+    }
+  });
+
+  test(`T37: ${way}: verifyPeer sees the very certificate that was validated`, async () => {
+    for (const leaf of [certs.localhost, certs.wildcard]) {
+      const serverName = leaf === certs.wildcard ? "b.wild.test" : "localhost";
+      const seen: (Uint8Array | undefined)[] = [];
+      const verifyPeer = (info: TlsInfo) => void seen.push(info.peerCertificate?.raw);
+      await succeeds(leaf, { caCerts: [certs.ca], serverName, verifyPeer });
+      const body = leaf.cert.replace(/-----[A-Z ]+-----/g, "").replaceAll("\n", "");
+      const der = Uint8Array.from(atob(body), (char) => char.charCodeAt(0));
+      assert.deepEqual(seen, [der]);
+    }
+  });
 
   test(`tls: ${way}: caMode "only" trusts the given authorities`, async () => {
     await succeeds({}, { ...trust, caMode: "only" });
@@ -539,7 +573,7 @@ function testWay(way: string, secure: (typeof ways)[string]): void {
     assert.equal(address.serverName, null);
   });
 
-  test(`tls: ${way}: no session is taken up again`, async () => {
+  test(`T31: ${way}: no session is taken up again`, async () => {
     await withServer({ tls: { ...certs.localhost } }, async (server, target) => {
       const front = await recorder(target);
       try {

@@ -163,6 +163,9 @@ for (const transport of Object.keys(transports) as Transport[]) {
         if (!await ask(conn, "x")) continue;
         let seen: number | null = -1;
         const reading = conn.read(new Uint8Array(8)).then((count) => seen = count);
+        // Over TLS it can also have come as a record of its own, and wait in the connection.
+        await Promise.resolve();
+        if (seen !== -1) continue;
         blockUntilHeld(conn);
         assert.equal(seen, -1);
         await poll();

@@ -5,15 +5,25 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
+import * as zlib from "node:zlib";
+import {
+  brotliCompressSync,
+  createBrotliCompress,
+  createGzip,
+  deflateRawSync,
+  deflateSync,
+  gzipSync,
+} from "node:zlib";
+import fc from "fast-check";
 import type { Reader } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
 import {
   type ContentCoding,
   contentCodings,
-  ContentDecoder,
   decodableCoding,
+  decodableCodings,
 } from "../http1/content_coding.ts";
+import { ContentDecoder } from "../http1/content_decoder.ts";
 import { ResponseHeadReader } from "../http1/response_head.ts";
 import { rejectsWith, settled } from "./exchange_record.ts";
 import { bytesOf, feed, type Outcome, PieceReader, seededRandom, textOf } from "./feed.ts";
@@ -58,6 +68,13 @@ const HELLO = "hello, hello, hello";
 const gzip = gzipSync(HELLO);
 const deflate = deflateSync(HELLO);
 const raw = deflateRawSync(HELLO);
+const br = brotliCompressSync(HELLO);
+const zstd = zlib.zstdCompressSync(HELLO);
+/** Four bytes of magic, the length, and what every decoder skips. */
+const skippable = Uint8Array.of(0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9);
+const zstdChecked = zlib.zstdCompressSync(HELLO, {
+  params: { [zlib.constants.ZSTD_c_checksumFlag]: 1 },
+});
 const BROKEN = { error: "ERR_DECODE" } as const;
 
 for (
@@ -85,6 +102,27 @@ for (
     ["deflate with another checksum", "deflate", flipped(deflate, deflate.length - 1), BROKEN],
     ["one byte of gzip", "gzip", gzip.subarray(0, 1), BROKEN],
     ["one byte of deflate", "deflate", deflate.subarray(0, 1), BROKEN],
+    ["br", "br", br, { value: HELLO }],
+    ["nothing at all as br", "br", new Uint8Array(0), { value: "" }],
+    ["br of nothing", "br", brotliCompressSync(""), { value: "" }],
+    ["br twice", "br", joined(br, br), BROKEN],
+    ["br, followed by other bytes", "br", joined(br, bytesOf("x")), BROKEN],
+    ["br, padded with zeros", "br", joined(br, new Uint8Array(4)), BROKEN],
+    ["text that says br", "br", bytesOf("hello there, world"), BROKEN],
+    ["gzip that says br", "br", gzip, BROKEN],
+    ["zstd", "zstd", zstd, { value: HELLO }],
+    ["zstd with a checksum", "zstd", zstdChecked, { value: HELLO }],
+    ["nothing at all as zstd", "zstd", new Uint8Array(0), { value: "" }],
+    ["zstd of nothing", "zstd", zlib.zstdCompressSync(""), { value: "" }],
+    ["two zstd frames", "zstd", joined(zstd, zstdChecked), { value: HELLO + HELLO }],
+    ["a skippable zstd frame first", "zstd", joined(skippable, zstd), { value: HELLO }],
+    ["a skippable zstd frame behind", "zstd", joined(zstd, skippable), { value: HELLO }],
+    ["a skippable zstd frame, cut", "zstd", joined(zstd, skippable.subarray(0, 9)), BROKEN],
+    ["zstd, followed by other bytes", "zstd", joined(zstd, bytesOf("other")), BROKEN],
+    ["zstd, padded with zeros", "zstd", joined(zstd, new Uint8Array(4)), BROKEN],
+    ["zstd with another checksum", "zstd", flipped(zstdChecked, zstdChecked.length - 1), BROKEN],
+    ["zstd with a reserved block", "zstd", Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 32, 0, 7), BROKEN],
+    ["text that says zstd", "zstd", bytesOf("hello there, world"), BROKEN],
   ] as const
 ) {
   test(`ContentDecoder: ${name}`, async () => {
@@ -99,12 +137,20 @@ function flipped(bytes: Uint8Array, at: number): Uint8Array {
 }
 
 for (
-  const [name, coding, coded] of [["gzip", "gzip", gzip], ["deflate", "deflate", deflate]] as const
+  const [name, coding, coded] of [
+    ["gzip", "gzip", gzip],
+    ["deflate", "deflate", deflate],
+    ["br", "br", br],
+    ["zstd", "zstd", zstd],
+    ["zstd with a checksum", "zstd", zstdChecked],
+  ] as const
 ) {
   test(`T13 ContentDecoder: ${name} cut at every byte offset is an error`, async () => {
     for (let cut = 1; cut < coded.length; cut++) {
-      const source = new PieceReader(coded.subarray(0, cut), () => Infinity);
-      await rejectsWith(decodeAll(source, coding, 100), "ERR_DECODE");
+      for (const pieceBytes of [Infinity, 1]) {
+        const source = new PieceReader(coded.subarray(0, cut), () => pieceBytes);
+        await rejectsWith(decodeAll(source, coding, 100), "ERR_DECODE");
+      }
     }
   });
 }
@@ -113,10 +159,12 @@ test("ContentDecoder: what does not compress, in random pieces, comes out as it 
   const random = seededRandom(7);
   const original = Uint8Array.from({ length: 300_000 }, () => Math.floor(random() * 256));
   for (
-    const [coding, coded] of [["gzip", gzipSync(original)], [
-      "deflate",
-      deflateSync(original),
-    ]] as const
+    const [coding, coded] of [
+      ["gzip", gzipSync(original)],
+      ["deflate", deflateSync(original)],
+      ["br", brotliCompressSync(original)],
+      ["zstd", zlib.zstdCompressSync(original)],
+    ] as const
   ) {
     const source = new PieceReader(coded, () => 1 + Math.floor(random() * 40_000));
     assert.ok(await decodeAll(source, coding, 10_000) === textOf(original));
@@ -238,7 +286,157 @@ test("decodableCoding(): registered names and the old ones", () => {
   assert.equal(decodableCoding("gzip"), "gzip");
   assert.equal(decodableCoding("x-gzip"), "gzip");
   assert.equal(decodableCoding("deflate"), "deflate");
-  for (const other of ["br", "zstd", "compress", "aes128gcm", "__proto__", ""]) {
+  assert.equal(decodableCoding("deflate"), "deflate");
+  assert.equal(decodableCoding("br"), "br");
+  for (const other of ["compress", "aes128gcm", "__proto__", "GZIP", ""]) {
     assert.equal(decodableCoding(other), null);
   }
+  // The three runtimes that these tests run on have it.
+  assert.equal(decodableCoding("zstd"), "zstd");
+  assert.deepEqual(decodableCodings(), ["gzip", "deflate", "br", "zstd"]);
+});
+
+const compress: Record<ContentCoding, (content: Uint8Array) => Uint8Array<ArrayBuffer>> = {
+  gzip: (content) => Uint8Array.from(gzipSync(content)),
+  deflate: (content) => Uint8Array.from(deflateSync(content)),
+  br: (content) =>
+    Uint8Array.from(
+      brotliCompressSync(content, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 3 } }),
+    ),
+  zstd: (content) => Uint8Array.from(zlib.zstdCompressSync(content)),
+};
+
+for (const coding of ["gzip", "deflate", "br", "zstd"] as const) {
+  test(`ContentDecoder: ${coding} of anything, in any pieces, is that again; cut, it is an error`, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uint8Array({ maxLength: 3000 }),
+        // Content that compresses, and some that is larger than a buffer.
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 1, max: 5000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        async (pattern, repeats, pieceBytes, cutAt) => {
+          const content = joined(...Array.from({ length: repeats }, () => pattern));
+          const coded = compress[coding](content);
+          const whole = new PieceReader(coded, () => pieceBytes);
+          assert.ok(await decodeAll(whole, coding, 4096) === textOf(content));
+          const cut = Math.floor(cutAt * coded.length);
+          if (cut === 0 || cut === coded.length) return;
+          const short = new PieceReader(coded.subarray(0, cut), () => pieceBytes);
+          await rejectsWith(decodeAll(short, coding, 4096), "ERR_DECODE");
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test(`ContentDecoder: ${coding} with any bytes changed ends, with content or ERR_DECODE`, async () => {
+    const content = bytesOf("some content, some more content, ".repeat(40));
+    const coded = compress[coding](content);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(coded.length - 1), fc.integer({ min: 1, max: 255 })), {
+          minLength: 1,
+          maxLength: 5,
+        }),
+        fc.integer({ min: 1, max: 100 }),
+        async (changes, pieceBytes) => {
+          const changed = Uint8Array.from(coded);
+          for (const [at, mask] of changes) changed[at] ^= mask;
+          const source = new PieceReader(changed, () => pieceBytes);
+          try {
+            await decodeAll(source, coding, 1000);
+          } catch (error) {
+            assert.ok(error instanceof HttpError && error.code === "ERR_DECODE", `${error}`);
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test(`T48 ContentDecoder: ${coding} that expands too far is an error, within the grace it is none`, async () => {
+    const size = 8 * 1024 * 1024;
+    const coded = compress[coding](new Uint8Array(size));
+    const limited = (content: Uint8Array, maxRatio: number): ContentDecoder =>
+      new ContentDecoder(new PieceReader(content, () => Infinity), coding, {
+        maxRatio,
+        wireBytes: () => content.length,
+      });
+    const p = new Uint8Array(64 * 1024);
+    async function drain(decoder: ContentDecoder): Promise<number> {
+      let total = 0;
+      try {
+        for (let n = await decoder.read(p); n !== null; n = await decoder.read(p)) total += n;
+      } finally {
+        decoder.close();
+      }
+      return total;
+    }
+    assert.equal(await drain(limited(coded, Infinity)), size);
+    assert.equal(await drain(limited(coded, Math.ceil(size / coded.length))), size);
+    const error = await rejectsWith(drain(limited(coded, 100)), "ERR_DECODE");
+    assert.match((error as Error).message, /expands more than 100 times/);
+    const graced = compress[coding](new Uint8Array(1024 * 1024));
+    assert.equal(await drain(limited(graced, 1)), 1024 * 1024);
+  });
+}
+
+test("ContentDecoder: what was flushed is given before more comes", async () => {
+  const encoders = {
+    gzip: createGzip(),
+    br: createBrotliCompress(),
+    zstd: zlib.createZstdCompress(),
+  };
+  for (const [coding, encoder] of Object.entries(encoders)) {
+    const flushed: Uint8Array[] = [];
+    encoder.on("data", (chunk: Uint8Array) => flushed.push(Uint8Array.from(chunk)));
+    encoder.write("data: 1\n\n");
+    await new Promise<void>((resolve) => encoder.flush(() => resolve()));
+    const pending = Promise.withResolvers<null>();
+    let given = 0;
+    const source: Reader = {
+      read: (p) => {
+        if (given === flushed.length) return pending.promise;
+        const piece = flushed[given++];
+        p.set(piece);
+        return Promise.resolve(piece.length);
+      },
+    };
+    const decoder = new ContentDecoder(source, coding as ContentCoding);
+    const p = new Uint8Array(100);
+    assert.equal(await decoder.read(p), 9, coding);
+    assert.equal(textOf(p.subarray(0, 9)), "data: 1\n\n");
+    decoder.close();
+    pending.resolve(null);
+    encoder.destroy();
+  }
+});
+
+test("T49 ContentDecoder: a second gzip member with a header that is cut short", async () => {
+  const named = gzipSync("!");
+  // FNAME: the header has a name, which ends in a zero.
+  named[3] = 8;
+  const header = joined(named.subarray(0, 10), bytesOf("name\0"));
+  const two = joined(gzip, header, named.subarray(10));
+  assert.equal(await decodeAll(new PieceReader(two, () => Infinity), "gzip", 100), HELLO + "!");
+  for (let cut = gzip.length + 1; cut < two.length; cut++) {
+    for (const pieceBytes of [Infinity, 1, gzip.length, gzip.length + 1]) {
+      const source = new PieceReader(two.subarray(0, cut), () => pieceBytes);
+      await rejectsWith(decodeAll(source, "gzip", 100), "ERR_DECODE");
+    }
+  }
+});
+
+test("T49 ContentDecoder: 10,000 empty zstd frames", async () => {
+  const frame = zlib.zstdCompressSync("");
+  const frames = joined(...Array.from({ length: 10_000 }, () => frame));
+  assert.equal(await decodeAll(new PieceReader(frames, () => Infinity), "zstd", 100), "");
+});
+
+test("T48 ContentDecoder: zstd that asks for a window above 8 MiB is refused", async () => {
+  const coded = zlib.zstdCompressSync(new Uint8Array(9 * 1024 * 1024), {
+    params: { [zlib.constants.ZSTD_c_windowLog]: 24 },
+  });
+  await rejectsWith(decodeAll(new PieceReader(coded, () => Infinity), "zstd", 100), "ERR_DECODE");
 });

@@ -4,8 +4,21 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
-import { HttpRequest, type HttpRequestInit, type HttpResponse, Transport } from "../mod.ts";
+import {
+  brotliCompressSync,
+  deflateRawSync,
+  deflateSync,
+  gzipSync,
+  zstdCompressSync,
+} from "node:zlib";
+import {
+  decodableCodings,
+  HttpRequest,
+  type HttpRequestInit,
+  type HttpResponse,
+  Transport,
+  type TransportOptions,
+} from "../mod.ts";
 import { test } from "./harness.ts";
 import { latin1, withRawServer } from "./raw_server.ts";
 import { until } from "./waiting.ts";
@@ -16,17 +29,21 @@ interface Coded {
   readonly lines: readonly string[];
   readonly content: Uint8Array;
   readonly init?: HttpRequestInit;
+  readonly options?: TransportOptions;
+  /** Called with the head of the request. */
+  readonly onHead?: (head: string) => void;
   /** Send content in pieces of this many bytes, chunked. Default: whole, with its length. */
   readonly pieceBytes?: number;
 }
 
 /** One response with coded content; the connection must be free at the end, or gone. */
 async function withCoded<T>(
-  { lines, content, init, pieceBytes }: Coded,
+  { lines, content, init, options, onHead, pieceBytes }: Coded,
   run: (response: HttpResponse) => Promise<T>,
 ): Promise<T> {
   return await withRawServer(async (connection) => {
-    await connection.readHead();
+    const head = await connection.readHead();
+    onHead?.(head);
     const framing = pieceBytes === undefined
       ? `Content-Length: ${content.length}`
       : "Transfer-Encoding: chunked";
@@ -40,7 +57,7 @@ async function withCoded<T>(
     }
     await connection.send("0\r\n\r\n");
   }, async (server) => {
-    const transport = new Transport();
+    const transport = new Transport(options);
     const response = await transport.roundTrip(new HttpRequest(server.origin, init));
     const result = await run(response);
     await until("nothing is active", () => transport.stats().active === 0);
@@ -67,12 +84,15 @@ test("decoding: gzip that was asked for by the transport", async () => {
   }
 });
 
-test("decoding: x-gzip, deflate with and without its wrapper, two codings", async () => {
+test("decoding: x-gzip, deflate with and without its wrapper, br, zstd, two codings", async () => {
   const rows: [string[], Uint8Array][] = [
     [["Content-Encoding: x-gzip"], gzipSync(TEXT)],
     [["Content-Encoding: deflate"], deflateSync(TEXT)],
     [["Content-Encoding: deflate"], deflateRawSync(TEXT)],
     [["Content-Encoding: deflate, gzip"], gzipSync(deflateSync(TEXT))],
+    [["Content-Encoding: br"], brotliCompressSync(TEXT)],
+    [["Content-Encoding: zstd"], zstdCompressSync(TEXT)],
+    [["Content-Encoding: zstd, br"], brotliCompressSync(zstdCompressSync(TEXT))],
     [
       ["Content-Encoding: gzip", "Content-Encoding: identity, deflate"],
       deflateSync(gzipSync(TEXT)),
@@ -88,9 +108,8 @@ test("decoding: x-gzip, deflate with and without its wrapper, two codings", asyn
 
 test("decoding: what cannot be taken off is left as it is", async () => {
   const rows: [string, Uint8Array][] = [
-    ["br", brotliCompressSync(TEXT)],
+    ["aws-chunked", new TextEncoder().encode(TEXT)],
     ["gzip, unknown", gzipSync(TEXT)],
-    ["gzip, gzip, gzip", gzipSync(gzipSync(gzipSync(TEXT)))],
     ["identity", new TextEncoder().encode(TEXT)],
     ["", new TextEncoder().encode(TEXT)],
   ];
@@ -201,4 +220,105 @@ test("T48 a body that expands a thousandfold is made as it is read, and dropped 
       assert.equal((await response.bytes()).length, 10_000_000);
     },
   );
+});
+
+test("T47 more than two layers of content coding are an error, counted over all field lines", async () => {
+  let six: Uint8Array = new TextEncoder().encode(TEXT);
+  for (let i = 0; i < 6; i++) six = gzipSync(six);
+  const three = gzipSync(gzipSync(gzipSync(TEXT)));
+  const rows: [string[], Uint8Array][] = [
+    [["Content-Encoding: gzip, gzip, gzip, gzip, gzip, gzip"], six],
+    [Array.from({ length: 6 }, () => "Content-Encoding: gzip"), six],
+    [["Content-Encoding: gzip, identity", "X-A: 1", "content-encoding: gzip,gzip"], three],
+    [["Content-Encoding: gzip, unknown, gzip"], three],
+  ];
+  for (const [lines, content] of rows) {
+    for (const pieceBytes of [undefined, 16]) {
+      for (const init of [{}, { decompress: true }]) {
+        await withCoded({ lines, content, init, pieceBytes }, async (response) => {
+          assert.equal(response.uncompressed, false);
+          assert.ok(response.headers.has("Content-Encoding"));
+          await assert.rejects(response.bytes(), { code: "ERR_DECODE", phase: "body" });
+          await assert.rejects(response.trailers, { code: "ERR_DECODE" });
+        });
+      }
+      await withCoded(
+        { lines, content, init: { decompress: false }, pieceBytes },
+        async (response) => {
+          assert.deepEqual(await response.bytes(), new Uint8Array(content));
+        },
+      );
+    }
+  }
+  const options = { maxContentCodings: 6 };
+  await withCoded({ lines: rows[1][0], content: six, options }, async (response) => {
+    assert.equal(await response.text(), TEXT);
+  });
+});
+
+test("decoding: an unknown coding is an error where the caller counts on decoded content", async () => {
+  for (const coding of ["unknown", "gzip, unknown", "compress"]) {
+    for (const pieceBytes of [undefined, 16]) {
+      await withCoded({
+        lines: [`Content-Encoding: ${coding}`],
+        content: gzipSync(TEXT),
+        init: { decompress: true },
+        pieceBytes,
+      }, async (response) => {
+        assert.equal(response.status, 200);
+        await assert.rejects(response.text(), (error: Error) => {
+          assert.match(error.message, /unknown|compress/);
+          return (error as unknown as { code: string }).code === "ERR_DECODE";
+        });
+      });
+    }
+  }
+});
+
+test("decoding: what is asked for is what the transport was told to ask for, and can take off", async () => {
+  const rows: [TransportOptions, HttpRequestInit, string | null][] = [
+    [{}, {}, "gzip"],
+    [{ acceptEncoding: decodableCodings() }, {}, "gzip, deflate, br, zstd"],
+    [{ acceptEncoding: ["br"] }, {}, "br"],
+    [{ acceptEncoding: [] }, {}, null],
+    [{ acceptEncoding: ["br"], disableCompression: true }, {}, null],
+    [{ acceptEncoding: ["br"] }, { decompress: false }, null],
+    [{ acceptEncoding: ["br"] }, { headers: { "Accept-Encoding": "zstd" } }, "zstd"],
+  ];
+  for (const [options, init, expected] of rows) {
+    let head = "";
+    const onHead = (text: string): void => void (head = text);
+    const content = new TextEncoder().encode(TEXT);
+    await withCoded({ lines: [], content, options, init, onHead }, async (response) => {
+      assert.equal(await response.text(), TEXT);
+    });
+    assert.equal(/^Accept-Encoding: (.*)\r$/m.exec(head)?.[1] ?? null, expected);
+  }
+  for (const acceptEncoding of ["gzip", ["compress"], [1]]) {
+    assert.throws(() => new Transport({ acceptEncoding: acceptEncoding as "gzip"[] }), {
+      code: "ERR_INVALID_REQUEST",
+    });
+  }
+});
+
+test("T48 a body that expands too far is an error, by each layer and by both together", async () => {
+  const zeros = new Uint8Array(6_000_000);
+  const rows: [string, Uint8Array, TransportOptions, boolean][] = [
+    ["br", brotliCompressSync(zeros), {}, false],
+    ["br", brotliCompressSync(zeros), { maxExpansionRatio: 0 }, true],
+    ["gzip", gzipSync(zeros), {}, true],
+    ["gzip", gzipSync(zeros), { maxExpansionRatio: 100 }, false],
+    // Each layer alone stays under it.
+    ["gzip, gzip", gzipSync(gzipSync(zeros)), { maxExpansionRatio: 1100 }, false],
+    ["gzip, gzip", gzipSync(gzipSync(zeros)), { maxExpansionRatio: 1_000_000 }, true],
+  ];
+  for (const [codings, content, options, fits] of rows) {
+    for (const pieceBytes of [undefined, 4_096]) {
+      const lines = [`Content-Encoding: ${codings}`];
+      await withCoded({ lines, content, options, pieceBytes }, async (response) => {
+        if (fits) assert.equal((await response.bytes()).length, zeros.length, codings);
+        else await assert.rejects(response.bytes(), { code: "ERR_DECODE" }, codings);
+      });
+    }
+  }
 });

@@ -7,4 +7,12 @@ import type { Gap } from "../scripts/test_report.ts";
 import { connGaps } from "./conn/gaps.ts";
 
 /** The gaps. A gap that is not there any more fails the run too. */
-export const gaps: readonly Gap[] = [...connGaps];
+export const gaps: readonly Gap[] = [
+  ...connGaps,
+  ...["in memory, GET", "in memory, POST of 1 KiB", "over a socket, GET"].map((place): Gap => ({
+    file: "tests/budget_test.ts",
+    name: `budget: bytes allocated by one request: ${place}`,
+    runtime: "bun",
+    reason: "JavaScriptCore counts the bytes of its heap only when it collects",
+  })),
+];

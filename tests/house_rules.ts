@@ -80,14 +80,18 @@ function resolve(from: string, specifier: string): string {
   return parts.join("/");
 }
 
-/** conn ← http1 ← transport ← client ← cli, and nothing from outside. */
-export function checkDirections(files: readonly SourceFile[]): string[] {
+/** conn ← http1 ← transport ← client ← cli, and from outside only what is permitted. */
+export function checkDirections(
+  files: readonly SourceFile[],
+  libraries: readonly Permission[] = [],
+): string[] {
   const complaints: string[] = [];
   for (const file of files) {
     const allowed = mayImport[folderOf(file.path)] ?? [];
     for (const { specifier, line } of importsOf(file)) {
       const place = `${file.path}:${line}`;
       if (specifier.startsWith("node:")) continue;
+      if (libraries.some((library) => permits(library, file.path, specifier))) continue;
       if (!/^\.\.?\//.test(specifier)) {
         complaints.push(`${place}: imports "${specifier}", which is not ours`);
       } else if (!specifier.endsWith(".ts")) {

@@ -5,12 +5,20 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
+import { fileURLToPath } from "node:url";
+import { type Address, systemDialer, unixDialer } from "../conn/mod.ts";
 import { HttpError, HttpRequest, type TlsOptions, Transport } from "../mod.ts";
+import { runtimePath } from "../scripts/run_program.ts";
 import { badCertificates } from "./bad_certificates.ts";
 import * as certs from "./conn/certs.ts";
+import { listen } from "./conn/servers.ts";
 import { runtime, test } from "./harness.ts";
+
+const sessionServer = fileURLToPath(new URL("./fixtures/session_server.ts", import.meta.url));
 
 /** Runs `use` against a TLS server that answers every request and counts what it can read. */
 async function withHttps(
@@ -101,5 +109,88 @@ for (const [what, leaf, options] of refused) {
 test("https: insecureSkipVerify accepts what would be refused", async () => {
   await withHttps(certs.untrusted, async (origin) => {
     assert.equal((await get(origin, { insecureSkipVerify: true })).text, "ok");
+  });
+});
+
+test("T31: no session is taken up again, whatever host and trust came before", async () => {
+  const server = spawn(runtimePath("node"), [sessionServer], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const exited = once(server, "exit");
+  try {
+    const [line] = await once(server.stdout, "data") as [Uint8Array];
+    const [first, second, port] = new TextDecoder().decode(line).trim().split(" ");
+    assert.deepEqual([first, second], ["new", "resumed"]);
+    const identities: TlsOptions[] = [
+      { caCerts: [certs.ca] },
+      { caCerts: [certs.ca], caMode: "only" },
+      { caCerts: [certs.ca, certs.otherCa] },
+      { caCerts: [certs.ca], verifyPeer: () => {} },
+      { caCerts: [certs.ca], ...certs.client },
+      { insecureSkipVerify: true },
+      { caCerts: [certs.ca] },
+    ];
+    for (const tls of identities) {
+      const transport = new Transport({ tls });
+      for (const host of ["localhost", "127.0.0.1", "localhost"]) {
+        const response = await transport.roundTrip(new HttpRequest(`https://${host}:${port}/`));
+        assert.equal(await response.text(), "new");
+      }
+      transport.destroy();
+    }
+  } finally {
+    server.stdin.end();
+    await exited;
+  }
+});
+
+test("T33: verifyPeer survives every wrapper", async () => {
+  for (const unix of [false, true]) {
+    const server = await listen({ tls: { ...certs.localhost }, unix });
+    const { address } = server;
+    const host: Address = { transport: "tcp", hostname: "localhost", port: 443 };
+    const reason = new Error("pin");
+    const tls: TlsOptions = {
+      caCerts: [certs.ca],
+      serverName: "localhost",
+      verifyPeer: () => {
+        throw reason;
+      },
+    };
+    const dialer = address.transport === "unix" ? unixDialer(address.path) : systemDialer();
+    const target = address.transport === "unix" ? host : address;
+    const transport = new Transport({ dialer, tls });
+    const { port } = target;
+    const ways: Record<string, () => Promise<unknown>> = {
+      dial: () => dialer.dial(target, { tls }),
+      startTls: async () => dialer.startTls(await dialer.dial(target), tls),
+      roundTrip: () => transport.roundTrip(new HttpRequest(`https://127.0.0.1:${port}/`)),
+    };
+    try {
+      for (const [way, run] of Object.entries(ways)) {
+        const error = await run().then(() => null, (error: unknown) => error);
+        assert.ok(error instanceof HttpError, way);
+        assert.equal(error.code, "ERR_TLS", way);
+        assert.equal(error.cause, reason, way);
+      }
+    } finally {
+      transport.destroy();
+      await server.close();
+    }
+  }
+});
+
+test("T33: an unknown TLS option of a transport is refused by name", async () => {
+  await withHttps(certs.localhost, async (origin, plainBytes) => {
+    for (const key of ["checkServerIdentity", "rejectUnauthorized", "ca"]) {
+      const tls = { [key]: () => {} } as TlsOptions;
+      await assert.rejects(get(origin, tls), (error) => {
+        assert.ok(error instanceof HttpError);
+        assert.equal(error.code, "ERR_INVALID_REQUEST");
+        assert.match(error.message, new RegExp(`TLS option ${key}: unknown`));
+        return true;
+      });
+    }
+    assert.equal(plainBytes(), 0);
   });
 });

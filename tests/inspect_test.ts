@@ -4,11 +4,11 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type ClientTrace, HttpRequest, Transport } from "../mod.ts";
-import { type Gate, withGate } from "./gated_server.ts";
+import { type ClientTrace, HttpRequest, type HttpResponse, Transport } from "../mod.ts";
+import { type Gate, HALF, withGate } from "./gated_server.ts";
 import { test } from "./harness.ts";
 import { ManualClock } from "./manual_clock.ts";
-import { testAuthority } from "./raw_server.ts";
+import { type RawConnection, testAuthority } from "./raw_server.ts";
 import { until } from "./waiting.ts";
 import { heldDialer, WatchedSignal } from "./watched_signal.ts";
 
@@ -187,6 +187,69 @@ test("trace: the order of events, of a dial and of a connection that is used aga
       "retry 2 ERR_CONNECTION_LOST",
     ]);
     assert.ok(events.includes("putIdleConn #1 ERR_CONNECTION_LOST"));
+  });
+});
+
+test("trace: a body that is aborted, times out or is lost has ended too, with what was read", async () => {
+  await withGate(async (gate) => {
+    const ended: [number, unknown][] = [];
+    const clock = new ManualClock();
+    const transport = new Transport({
+      clock,
+      trace: { bodyDone: ({ bytes, error }) => void ended.push([bytes, error]) },
+    });
+    const watched = new WatchedSignal();
+    const inits = [{ signal: watched.signal }, { timeoutMs: 100 }, {}, {}];
+    const endings: ((connection: RawConnection, response: HttpResponse) => unknown)[] = [
+      () => watched.abort(),
+      () => clock.advance(200),
+      (connection) => connection.reset(),
+      async (_, response) => {
+        const closing = response.body.close();
+        clock.advance(200);
+        await closing;
+      },
+    ];
+    const codes = [undefined, "ERR_TIMEOUT", "ERR_CONNECTION_LOST", "ERR_BODY_CLOSED"];
+    for (const [n, init] of inits.entries()) {
+      const going = transport.roundTrip(gate.request(`/${n}`, init));
+      const { answer, connection } = await gate.next();
+      await answer(HALF);
+      const response = await going;
+      assert.equal(await response.body.read(new Uint8Array(9)), 2);
+      const rest = n === 3 ? Promise.resolve(null) : response.body.read(new Uint8Array(9));
+      const failed = rest.catch((error: unknown) => error);
+      await endings[n](connection, response);
+      const error = await failed;
+      await until("its end is told", () => ended.length === n + 1);
+      assert.equal(ended[n][0], 2);
+      if (n < 3) assert.equal(ended[n][1], error);
+      if (n === 0) assert.equal(error, watched.reason);
+      else assert.equal((ended[n][1] as { code: string }).code, codes[n]);
+    }
+    await transport.close();
+    assert.equal(ended.length, 4);
+  });
+});
+
+test("trace: a connection that is lost while idle had been given back once", async () => {
+  await withGate(async (gate) => {
+    const events: string[] = [];
+    const transport = new Transport({ trace: recorder(events), maxIdleConnsPerHost: 1 });
+    const going = [gate.get(transport, "/1"), gate.get(transport, "/2")];
+    const requests = [await gate.next(), await gate.next()];
+    for (const request of requests) await request.answer();
+    await Promise.all(going);
+    await until("one is surplus", () => transport.stats().total === 1);
+    for (const { connection } of requests) connection.end();
+    await until("both are gone", () => transport.stats().total === 0);
+    const puts = events.filter((event) => event.startsWith("putIdleConn")).sort();
+    assert.equal(puts.length, 2, puts.join());
+    assert.deepEqual(puts.map((put) => put.replace(/#[12]/, "#")).sort(), [
+      "putIdleConn #",
+      "putIdleConn # ERR_CLOSED",
+    ]);
+    await transport.close();
   });
 });
 

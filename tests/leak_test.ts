@@ -4,33 +4,13 @@
  * @module
  */
 import assert from "node:assert/strict";
-import * as v8 from "node:v8";
-import * as vm from "node:vm";
+import { gzipSync } from "node:zlib";
 import { type HttpResponse, Transport } from "../mod.ts";
+import { collect, collectUntil } from "./collector.ts";
 import { type Gate, HALF, OK, withGate } from "./gated_server.ts";
 import { test } from "./harness.ts";
+import { latin1 } from "./raw_server.ts";
 import { pause, until } from "./waiting.ts";
-
-/** Runs the collector. */
-function collect(): void {
-  const { Bun } = globalThis as { Bun?: { gc(force: boolean): void } };
-  if (Bun !== undefined) {
-    Bun.gc(true);
-    return;
-  }
-  v8.setFlagsFromString("--expose-gc");
-  const gc: () => void = vm.runInNewContext("gc");
-  gc();
-}
-
-/** Runs the collector until a condition holds: when finalizers run is the runtime's choice. */
-async function collectUntil(what: string, condition: () => boolean): Promise<void> {
-  for (let n = 0; n < 500 && !condition(); n++) {
-    collect();
-    await pause(2);
-  }
-  assert.ok(condition(), `Collected in vain until ${what}`);
-}
 
 /** Gets a response whose body has not ended, and lets `use` do with it what it wants. */
 async function get(
@@ -90,6 +70,45 @@ test("leak: dropped unread, the connection is closed, counted, traced; warned of
   assert.ok(texts[1].startsWith(`${warning}; it was requested here:\n`), texts[1]);
   assert.match(texts[1], /leak_test/);
   assert.doesNotMatch(texts[1], /secret/);
+});
+
+test("leak: waiting for the trailers does not keep the response", async () => {
+  await warnings(async () => {
+    await withGate(async (gate) => {
+      const ended: unknown[] = [];
+      const transport = new Transport({
+        trace: { bodyDone: ({ bytes, error }) => void ended.push([bytes, error]) },
+      });
+      const failed: unknown[] = [];
+      await get(gate, transport, ({ trailers }) => {
+        trailers.catch((error) => void failed.push(error));
+      });
+      await collectUntil("the leak is found", () => transport.inspect().leakedCount === 1);
+      await until("the trailers have failed", () => failed.length === 1);
+      assert.equal((failed[0] as { code: string }).code, "ERR_BODY_CLOSED");
+      assert.deepEqual(ended, [[0, failed[0]]]);
+      await transport.close();
+    });
+  });
+});
+
+test("leak: content that came whole, with a coding to take off, does not hold up close()", async () => {
+  const content = latin1(gzipSync("x"));
+  const answer =
+    `HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: ${content.length}\r\n\r\n${content}`;
+  const texts = await warnings(async () => {
+    await withGate(async (gate) => {
+      const transport = new Transport();
+      await get(gate, transport, (response) => assert.equal(response.uncompressed, true), answer);
+      await until("the connection is free", () => transport.stats().idle === 1);
+      let closed = false;
+      const closing = transport.close().then(() => closed = true);
+      await collectUntil("the response is found", () => closed);
+      await closing;
+      assert.equal(transport.inspect().leakedCount, 0);
+    });
+  });
+  assert.deepEqual(texts, []);
 });
 
 test("leak: a request that waits gets the slot of a dropped response", async () => {

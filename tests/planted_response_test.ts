@@ -7,6 +7,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { appendFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HttpRequest, Transport } from "../mod.ts";
 import { root, runtimePath } from "../scripts/run_program.ts";
@@ -22,9 +25,15 @@ type Kind = "plain" | "tls" | "from an address";
 /** Runs a test against a planting server in another process. */
 async function withPlantingServer(
   kind: Kind,
-  run: (get: (path: string) => Promise<string>, transport: Transport) => Promise<void>,
+  run: (
+    get: (path: string) => Promise<string>,
+    transport: Transport,
+    plant: (count: number) => Planting,
+  ) => Promise<void>,
 ): Promise<void> {
-  const child = spawn(runtimePath("node"), [fixture, kind === "tls" ? "tls" : "plain"], {
+  const folder = mkdtempSync(join(tmpdir(), "roundtrip-"));
+  for (const name of ["wanted", "planted"]) writeFileSync(join(folder, name), "");
+  const child = spawn(runtimePath("node"), [fixture, kind === "tls" ? "tls" : "plain", folder], {
     cwd: root,
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -37,20 +46,45 @@ async function withPlantingServer(
     const [line] = await once(child.stdout, "data") as [Uint8Array];
     const port = Number(new TextDecoder().decode(line));
     const origin = `${kind === "tls" ? "https://localhost" : "http://127.0.0.1"}:${port}`;
-    await run(async (path) => {
-      const response = await transport.roundTrip(new HttpRequest(origin + path));
-      return await response.text();
-    }, transport);
+    await run(
+      async (path) => {
+        const response = await transport.roundTrip(new HttpRequest(origin + path));
+        return await response.text();
+      },
+      transport,
+      (count) => new Planting(folder, count),
+    );
   } finally {
     transport.destroy();
     child.stdin.end();
     await exited;
+    rmSync(folder, { recursive: true });
   }
 }
 
-function blockEventLoop(ms: number): void {
-  const end = performance.now() + ms;
-  while (performance.now() < end);
+/** Responses that the server was told to plant behind its answers. */
+class Planting {
+  readonly #ledger: string;
+  readonly #expected: number;
+
+  constructor(folder: string, count: number) {
+    this.#ledger = join(folder, "planted");
+    this.#expected = this.#planted + count;
+    appendFileSync(join(folder, "wanted"), ".".repeat(count));
+  }
+
+  get #planted(): number {
+    return statSync(this.#ledger).size;
+  }
+
+  /** Blocks the event loop until all of them wait in the kernel. */
+  block(): void {
+    const startedAt = performance.now();
+    // Within a millisecond after its last read a connection needs no proof.
+    while (this.#planted < this.#expected || performance.now() < startedAt + 2) {
+      assert.ok(performance.now() < startedAt + 10_000, `${this.#expected - this.#planted} lack`);
+    }
+  }
 }
 
 for (const kind of ["plain", "tls", "from an address"] as const) {
@@ -66,11 +100,11 @@ for (const kind of ["plain", "tls", "from an address"] as const) {
   });
 
   test(`T1 ${kind}: planted while the connection is idle, 100 of 100`, async () => {
-    await withPlantingServer(kind, async (get, transport) => {
+    await withPlantingServer(kind, async (get, transport, plant) => {
       for (let n = 0; n < 10; n++) {
-        const paths = Array.from({ length: 10 }, () => "/later");
-        assert.deepEqual(await Promise.all(paths.map(get)), paths.map(() => "good /later"));
-        // Each was given back, and removed when something came.
+        const paths = Array.from({ length: 10 }, () => "/told");
+        assert.deepEqual(await Promise.all(paths.map(get)), paths.map(() => "good /told"));
+        plant(10);
         // A connection that was made for nobody in the end has nothing planted on it.
         const served = () => transport.inspect().connections.filter(({ requests }) => requests > 0);
         await until("no connection that served is left", () => served().length === 0);
@@ -81,19 +115,19 @@ for (const kind of ["plain", "tls", "from an address"] as const) {
   });
 
   test(`T1 ${kind}: planted while the event loop is blocked, 100 of 100`, async () => {
-    await withPlantingServer(kind, async (get) => {
+    await withPlantingServer(kind, async (get, _transport, plant) => {
       for (let n = 0; n < 40; n++) {
-        assert.equal(await get("/later"), "good /later");
-        blockEventLoop(80);
+        assert.equal(await get("/told"), "good /told");
+        plant(1).block();
         assert.equal(await get(`/next/${n}`), `good /next/${n}`);
       }
       for (let n = 0; n < 6; n++) {
         const all = Array.from({ length: 10 }, (_, i) => `/next/${n}/${i}`);
         assert.deepEqual(
-          await Promise.all(all.map(() => get("/later"))),
-          all.map(() => "good /later"),
+          await Promise.all(all.map(() => get("/told"))),
+          all.map(() => "good /told"),
         );
-        blockEventLoop(80);
+        plant(10).block();
         assert.deepEqual(await Promise.all(all.map(get)), all.map((path) => `good ${path}`));
       }
     });

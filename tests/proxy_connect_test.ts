@@ -189,7 +189,8 @@ test("T23 proxy: a redirect to a host without a proxy takes no credentials along
   const through = new ScriptedConn()
     .expect(getHead("http://a.test/", "a.test", credentials))
     .send("HTTP/1.1 302 Found\r\nLocation: http://b.test/\r\nContent-Length: 0\r\n\r\n");
-  const direct = new ScriptedConn().expect(getHead("/", "b.test")).send(NO_CONTENT);
+  const direct = new ScriptedConn()
+    .expect(getHead("/", "b.test", "Referer: http://a.test/")).send(NO_CONTENT);
   const dialer = scriptedDialer(through, direct);
   const transport = new Transport({
     dialer,

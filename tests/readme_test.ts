@@ -4,15 +4,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { root } from "../scripts/run_program.ts";
-import { runProgram } from "./fixtures/cli_run.ts";
 import { test } from "./harness.ts";
+import { outputOf, programsOf } from "./page_programs.ts";
 
 const BODY = "Hello from the server";
 
@@ -25,9 +20,8 @@ const expected: Readonly<Record<string, RegExp>> = {
 
 /** The TypeScript of the page, one program each, told apart by their beginnings. */
 async function programs(): Promise<Map<string, string>> {
-  const page = await readFile(join(root, "README.md"), "utf8");
   const found = new Map<string, string>();
-  for (const [, code] of page.matchAll(/^```ts\n([\s\S]*?)^```$/gm)) {
+  for (const { code } of await programsOf("README.md")) {
     const beginning = Object.keys(expected).find((start) => code.startsWith(start));
     assert.ok(beginning !== undefined, `what is this program to print?\n${code}`);
     found.set(beginning, code);
@@ -35,27 +29,16 @@ async function programs(): Promise<Map<string, string>> {
   return found;
 }
 
-/** Runs a program with the package and the server that it names replaced by ours. */
-async function outputOf(code: string): Promise<string> {
+/** Runs a program with the server that it names replaced by ours. */
+async function outputAt(code: string): Promise<string> {
   const server = createServer((_, response) => {
     response.writeHead(200, { "Content-Type": "text/plain" }).end(BODY);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  const folder = await mkdtemp(join(tmpdir(), "roundtrip-"));
   try {
-    const entry = pathToFileURL(join(root, "mod.ts")).href;
-    const program = join(folder, "program.mts");
-    await writeFile(
-      program,
-      code.replace(/"(?:jsr:)?@roundtrip\/http"/, JSON.stringify(entry))
-        .replace("http://example.com/", `http://127.0.0.1:${port}/`),
-    );
-    const { code: status, stdout, stderr } = await runProgram(program, []);
-    assert.equal(status, 0, stderr);
-    return new TextDecoder().decode(stdout);
+    return await outputOf(code, [["http://example.com/", `http://127.0.0.1:${port}/`]]);
   } finally {
-    await rm(folder, { recursive: true });
     await new Promise((resolve) => server.close(resolve));
   }
 }
@@ -64,6 +47,6 @@ for (const [beginning, output] of Object.entries(expected)) {
   test(`readme: the program that begins with "${beginning}" runs`, async () => {
     const code = (await programs()).get(beginning);
     assert.ok(code !== undefined, "README.md has no such program any more");
-    assert.match(await outputOf(code), output);
+    assert.match(await outputAt(code), output);
   });
 }

@@ -24,6 +24,9 @@ interface Seen {
   readonly body: string;
 }
 
+/** More than comes with the head, so that somebody has to read it. */
+const REDIRECT_BODY = "b".repeat(20_000);
+
 /** Answers by path: a redirect `[status, location]`, or else 200 with what was seen. */
 function redirecting(targets: Record<string, [number, string]>, seen: Seen[] = []): RawHandler {
   return async (connection) => {
@@ -42,7 +45,7 @@ function redirecting(targets: Record<string, [number, string]>, seen: Seen[] = [
           ? "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nend"
           : `HTTP/1.1 ${target[0]} Moved\r\nLocation: ${
             target[1]
-          }\r\nContent-Length: 4\r\n\r\nbody`,
+          }\r\nContent-Length: ${REDIRECT_BODY.length}\r\n\r\n${REDIRECT_BODY}`,
       );
     }
   };
@@ -309,7 +312,7 @@ test("T21 another scheme or port is another origin, another path is not", async 
     second.expect(head(to, keeps)).send("HTTP/1.1 204 No Content\r\n\r\n");
     const dialer = keeps ? scriptedDialer(first) : scriptedDialer(first, second);
     const transport = new Transport({ dialer, disableCompression: true });
-    const client = new Client({ transport });
+    const client = new Client({ transport, referer: false });
     const headers = { "User-Agent": "", "Authorization": "canary" };
     assert.equal((await client.get(from, { headers })).status, 204, `${from} ${to}`);
     dialer.assertConsumed();
@@ -360,4 +363,275 @@ test("redirect: the signal ends it at any hop, and timeoutMs counts over all of 
       await transport.close();
     });
   }
+});
+
+test("redirect: odd targets are taken byte by byte, as they were sent", async () => {
+  const rows: [string, string][] = [
+    ["/caf\xc3\xa9?\xff#\xe9", "/caf%C3%A9?%FF"],
+    ["/a b", "/a%20b"],
+    ["  /a  ", "/a"],
+    ["/%zz%", "/%zz%"],
+    ["\\a", "/a"],
+    ["/a?", "/a?"],
+    ["#f", "/start"],
+    [";x", "/;x"],
+    ["/a\xa0", "/a%A0"],
+  ];
+  for (const [location, target] of rows) {
+    const { seen } = await follow({ "/start": [302, location] }, {}, { maxRedirects: 1 });
+    assert.equal(seen[1].line, `GET ${target} HTTP/1.1`, JSON.stringify(location));
+  }
+  for (const slashes of ["//", "\\\\", "/\\"]) {
+    const seen = await withTwo((_a, b) => [
+      { "/start": [302, `${slashes}127.0.0.1:${b.port}/x`] },
+      {},
+    ], { "Authorization": "canary" });
+    assert.equal(seen[1].line, "GET /x HTTP/1.1", slashes);
+    assert.equal(seen[1].headers.get("authorization"), null);
+  }
+});
+
+test("redirect: a target without a fragment inherits that of the request", async () => {
+  const rows: [string, string, string][] = [
+    ["#one", "/end", "#one"],
+    ["#one", "/end#two", "#two"],
+    ["#one", "/end#", ""],
+    ["", "/end#two", "#two"],
+    ["", "/end", ""],
+  ];
+  for (const [fragment, location, expected] of rows) {
+    await withRawServer(redirecting({ "/start": [302, location] }), async (server) => {
+      const transport = new Transport();
+      const client = new Client({ transport });
+      const response = await client.get(server.origin + "/start" + fragment);
+      assert.equal(response.request.fragment, expected, `${fragment} ${location}`);
+      assert.equal(response.url, server.origin + "/end");
+      assert.ok(server.connections.every(({ received }) => !received.includes("#")));
+      await transport.close();
+    });
+  }
+});
+
+test("redirect: Referer tells the own origin the URL, another the origin, without fragment", async () => {
+  const targets = { "/start?q=1": [302, "/2?r=2"], "/2?r=2": [302, "/3"] } as Record<
+    string,
+    [number, string]
+  >;
+  const referers = async (options: ClientOptions, headers: HttpRequestInit["headers"]) => {
+    const seen: Seen[] = [];
+    return await withRawServer(redirecting(targets, seen), async (server) => {
+      const transport = new Transport();
+      const client = new Client({ transport, ...options });
+      await client.get(server.origin + "/start?q=1#f", { headers });
+      await transport.close();
+      return seen.map(({ headers }) => headers.get("referer")?.replace(server.origin, "") ?? null);
+    });
+  };
+  assert.deepEqual(await referers({}, {}), [null, "/start?q=1", "/2?r=2"]);
+  assert.deepEqual(await referers({}, { "referer": "own" }), ["own", "own", "own"]);
+  assert.deepEqual(await referers({ referer: false }, {}), [null, null, null]);
+
+  const seen = await withTwo((a, b) => [
+    { "/start": [302, `${b.origin}/3?secret`] },
+    { "/3?secret": [302, `${b.origin}/4`], "/4": [302, `${a.origin}/5`] },
+  ], {});
+  const [, third, fourth, fifth] = seen.map(({ headers }) => headers.get("referer"));
+  assert.match(third!, /^http:\/\/127\.0\.0\.1:\d+\/$/);
+  assert.match(fourth!, /:\d+\/3\?secret$/);
+  assert.match(fifth!, /^http:\/\/127\.0\.0\.1:\d+\/$/);
+});
+
+test("redirect: no Referer goes from https to http, not even the caller's", async () => {
+  for (const own of [{}, { "Referer": "https://own.test/" }] as Record<string, string>[]) {
+    const first = new ScriptedConn()
+      .expect(
+        `GET / HTTP/1.1\r\nHost: a.test\r\n${
+          "Referer" in own ? "Referer: https://own.test/\r\n" : ""
+        }\r\n`,
+      )
+      .send("HTTP/1.1 302 X\r\nLocation: http://a.test/\r\nContent-Length: 0\r\n\r\n");
+    const second = new ScriptedConn().expect("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+      .send("HTTP/1.1 302 X\r\nLocation: /2\r\nContent-Length: 0\r\n\r\n")
+      .expect(
+        `GET /2 HTTP/1.1\r\nHost: a.test\r\n${
+          "Referer" in own ? "" : "Referer: http://a.test/\r\n"
+        }\r\n`,
+      ).send("HTTP/1.1 204 X\r\n\r\n");
+    const dialer = scriptedDialer(first, second);
+    const transport = new Transport({ dialer, disableCompression: true });
+    const client = new Client({ transport });
+    const headers = { "User-Agent": "", ...own };
+    assert.equal((await client.get("https://a.test/", { headers })).status, 204);
+    dialer.assertConsumed();
+    transport.destroy();
+  }
+});
+
+test("redirect: checkRedirect sees what comes next and what was, and may stop or refuse", async () => {
+  const targets: Record<string, [number, string]> = {
+    "/start": [302, "/2"],
+    "/2": [307, "/3"],
+    "/3": [302, "/4"],
+  };
+  const asked: [string, string[]][] = [];
+  const path = (request: HttpRequest): string => request.requestTarget;
+  const all = await follow(targets, {}, {
+    checkRedirect: (next, via) => void asked.push([path(next), via.map(path)]),
+  });
+  assert.equal(all.outcome, 200);
+  assert.deepEqual(asked, [
+    ["/2", ["/start"]],
+    ["/3", ["/start", "/2"]],
+    ["/4", ["/start", "/2", "/3"]],
+  ]);
+
+  for (const stop of ["stop" as const, Promise.resolve("stop" as const)]) {
+    const { seen, outcome, url } = await follow(targets, {}, {
+      checkRedirect: (_next, via) => via.length === 2 ? stop : undefined,
+    });
+    assert.deepEqual([seen.length, outcome, url], [2, 307, "/2"]);
+  }
+  const no = new Error("no");
+  const refusals = [() => {
+    throw no;
+  }, () => Promise.reject(no)];
+  for (const checkRedirect of refusals) {
+    const { seen, outcome, connections } = await follow(targets, {}, { checkRedirect });
+    assert.deepEqual([seen.length, code(outcome), connections], [1, "ERR_REDIRECT", 1]);
+    assert.equal((outcome as HttpError).cause, no);
+  }
+  // It is not asked where nothing is followed.
+  let count = 0;
+  await follow(targets, {}, { maxRedirects: 0, checkRedirect: () => void count++ });
+  assert.equal(count, 0);
+  await follow(targets, {}, { maxRedirects: 1, checkRedirect: () => void count++ });
+  assert.equal(count, 1);
+});
+
+test("redirect: a checkRedirect that never answers ends with the signal and with the time", async () => {
+  const checkRedirect = (): Promise<void> => new Promise(() => {});
+  const targets: Record<string, [number, string]> = { "/start": [302, "/2"] };
+  const { outcome } = await follow(targets, { timeoutMs: 40 }, { checkRedirect });
+  assert.equal(code(outcome), "ERR_TIMEOUT");
+  await withRawServer(redirecting(targets), async (server) => {
+    const transport = new Transport();
+    const client = new Client({ transport, checkRedirect });
+    const signal = AbortSignal.timeout(40);
+    await assert.rejects(client.get(server.origin + "/start", { signal }), {
+      name: "TimeoutError",
+    });
+    assert.equal(transport.stats().active, 0);
+    await transport.close();
+  });
+});
+
+test("T48 redirect: the body of a redirect is dropped as it came, not decoded", async () => {
+  const sizes = [10, 100_000];
+  for (const size of sizes) {
+    const body = "x".repeat(size);
+    const done: { bytes: number; error?: unknown }[] = [];
+    await withRawServer(async (connection) => {
+      await connection.readHead();
+      // Nothing that gzip could decode: trying would break the connection.
+      await connection.send(
+        `HTTP/1.1 302 X\r\nLocation: /2\r\nContent-Encoding: gzip\r\nContent-Length: ${size}\r\n\r\n${body}`,
+      );
+      await connection.readHead();
+      await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }, async (server) => {
+      const transport = new Transport({ trace: { bodyDone: (event) => void done.push(event) } });
+      const response = await new Client({ transport }).get(server.origin);
+      assert.deepEqual([response.status, response.connection.reused], [200, true]);
+      assert.equal(server.connections.length, 1);
+      await transport.close();
+    });
+    assert.equal((done[0].error as HttpError).code, "ERR_BODY_CLOSED");
+  }
+});
+
+test("redirect: a body that never ends costs its connection, not the answer", async () => {
+  await withRawServer(async (connection) => {
+    const head = await connection.readHead();
+    if (head.startsWith("GET /2")) {
+      return await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }
+    await connection.send(
+      "HTTP/1.1 302 X\r\nLocation: /2\r\nContent-Length: 100000000\r\n\r\nx",
+    );
+  }, async (server) => {
+    const transport = new Transport();
+    assert.equal((await new Client({ transport }).get(server.origin)).status, 200);
+    assert.equal(server.connections.length, 2);
+    await server.connections[0].closed;
+    await transport.close();
+  });
+});
+
+test("T21 a client's default secrets leave neither by a redirect nor to another base", async () => {
+  const seen: Seen[] = [];
+  await withRawServer(redirecting({}, seen), async (b) => {
+    await withRawServer(redirecting({ "/start": [302, `${b.origin}/end`] }, seen), async (a) => {
+      const transport = new Transport();
+      const headers = { "AUTHORIZATION": "canary", "x-api-key": "canary", "X-Own": "1" };
+      const options = { transport, headers, sensitiveHeaders: ["X-Api-Key"] };
+      await new Client(options).get(a.origin + "/start");
+      const based = new Client({ ...options, baseUrl: a.origin });
+      await based.get("/own");
+      await based.get(b.origin + "/foreign");
+      await based.get(b.origin + "/foreign", { headers: { "Authorization": "given" } });
+      await transport.close();
+    });
+  });
+  assert.deepEqual(
+    seen.map(({ line, headers }) => [
+      line.split(" ")[1],
+      headers.get("authorization"),
+      headers.get("x-api-key"),
+      headers.get("x-own"),
+    ]),
+    [
+      ["/start", "canary", "canary", "1"],
+      ["/end", null, null, "1"],
+      ["/own", "canary", "canary", "1"],
+      ["/foreign", null, null, "1"],
+      ["/foreign", "given", null, "1"],
+    ],
+  );
+});
+
+test("T23 Proxy-Authorization is not sent to where a redirect leads", async () => {
+  const seen = await withTwo((_a, b) => [
+    { "/start": [307, `${b.origin.replace("127.0.0.1", "localhost")}/end`] },
+    {},
+  ], [["pROXY-authorization", "Basic canary"], ["Proxy-Authorization", "Basic canary"]]);
+  assert.equal(seen[0].headers.get("proxy-authorization"), "Basic canary, Basic canary");
+  assert.equal(seen[1].line, "GET /end HTTP/1.1");
+  assert.equal(seen[1].headers.get("proxy-authorization"), null);
+});
+
+test("T26 redirect: the dialer stays that of the transport", async () => {
+  const first = new ScriptedConn().expect("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+    .send("HTTP/1.1 302 X\r\nLocation: http://b.test/\r\nContent-Length: 0\r\n\r\n");
+  const second = new ScriptedConn().expect("GET / HTTP/1.1\r\nHost: b.test\r\n\r\n")
+    .send("HTTP/1.1 204 X\r\n\r\n");
+  const dialer = scriptedDialer(first, second);
+  const transport = new Transport({ dialer, disableCompression: true });
+  transport.registerProtocol("data", { roundTrip: () => Promise.reject(new Error("data: asked")) });
+  transport.registerProtocol("file", { roundTrip: () => Promise.reject(new Error("file: asked")) });
+  const client = new Client({ transport, referer: false });
+  const response = await client.get("http://a.test/", { headers: { "User-Agent": "" } });
+  assert.equal(response.status, 204);
+  dialer.assertConsumed();
+  for (const location of ["data:,x", "file:///etc/passwd", "http+unix://%2Frun%2Fx/"]) {
+    const conn = new ScriptedConn().expect("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+      .send(`HTTP/1.1 302 X\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`);
+    const own = new Transport({ dialer: scriptedDialer(conn), disableCompression: true });
+    own.registerProtocol("data", { roundTrip: () => Promise.reject(new Error("data: asked")) });
+    const going = new Client({ transport: own }).get("http://a.test/", {
+      headers: { "User-Agent": "" },
+    });
+    await assert.rejects(going, { code: "ERR_REDIRECT" });
+    own.destroy();
+  }
+  transport.destroy();
 });

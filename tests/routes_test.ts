@@ -1,244 +1,118 @@
 /**
- * Every kind of route to a server, through proxies that others wrote.
+ * The programs of docs/routes.md run as they stand there, against servers of ours.
  *
  * @module
  */
 import assert from "node:assert/strict";
-import {
-  type ClientTrace,
-  HttpError,
-  HttpRequest,
-  type HttpResponse,
-  ProxyError,
-  Transport,
-  type TransportOptions,
-} from "../mod.ts";
+import { X509Certificate } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { test } from "./harness.ts";
-import { type PeerPorts, type PeerRoute, peerRoutes, withPeerProxies } from "./peer_proxies.ts";
-import { latin1, type RawHandler, rawServer, testAuthority, withRawServer } from "./raw_server.ts";
+import { outputOf, programsOf } from "./page_programs.ts";
+import { withRouteServers } from "./route_servers.ts";
 
-const trusting: TransportOptions = {
-  tls: { caCerts: [testAuthority] },
-  proxyTls: { caCerts: [testAuthority] },
-};
-
-/** Answers every request with its path, `/close` on a connection that it closes. */
-const answering: RawHandler = async (connection) => {
-  for (;;) {
-    const [, path] = (await connection.readHead()).split(" ");
-    const answer = path.replace(/^https?:\/\/[^/]*/, "");
-    await connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${answer.length}\r\n\r\n${answer}`);
-  }
-};
-
-async function get(transport: Transport, url: string, trace?: ClientTrace): Promise<HttpResponse> {
-  const response = await transport.roundTrip(new HttpRequest(url, { trace }));
-  assert.equal(response.status, 200);
-  assert.equal(await response.text(), new URL(url).pathname);
-  return response;
+/** What a program prints, and which way it went. */
+interface Expected {
+  readonly prints: RegExp;
+  /** What the servers saw; a number stands for any port. */
+  readonly seen?: readonly string[];
+  /** Whether the URL is for a name that only the proxies know. */
+  readonly byName?: boolean;
+  readonly env?: (servers: { proxyPort: number }) => Record<string, string>;
 }
 
-/** Runs a test with a transport, and looks for what it leaves. */
-async function withTransport(
-  options: TransportOptions,
-  run: (transport: Transport) => Promise<void>,
-): Promise<void> {
-  const transport = new Transport({ ...trusting, ...options });
+const hello = /^200 hello\n$/;
+
+/** By the heading of its section. */
+const routes: Readonly<Record<string, Expected>> = {
+  "Direct": { prints: hello },
+  "HTTPS with a certificate authority of your own": { prints: hello },
+  "A client certificate": { prints: hello, seen: ["client certificate"] },
+  "A pinned certificate": { prints: hello },
+  "A Unix socket in the URL": { prints: hello },
+  "A Unix socket for every URL": { prints: hello },
+  "An HTTP proxy": { prints: hello, seen: ["forward example.com:80"], byName: true },
+  "HTTPS through a proxy": { prints: hello, seen: ["connect localhost:0"] },
+  "A proxy over TLS": { prints: hello, seen: ["connect localhost:0"] },
+  "SOCKS": { prints: hello, seen: ["socks example.com:80"], byName: true },
+  "A chain of proxies": {
+    prints: hello,
+    seen: ["socks 127.0.0.1:0", "forward example.com:80"],
+    byName: true,
+  },
+  "A proxy for each request": { prints: hello, seen: ["forward example.com:80"], byName: true },
+  "The environment's proxies": {
+    prints: hello,
+    seen: ["forward example.com:80"],
+    byName: true,
+    env: ({ proxyPort }) => ({ HTTP_PROXY: `http://user:pw@127.0.0.1:${proxyPort}` }),
+  },
+  "Names of your own": { prints: hello },
+  "An egress policy": { prints: /^ERR_BLOCKED\n$/ },
+  "From a local address": { prints: /127\.0\.0\.1[^]*hello\n$|localAddress[^]*(?:Deno|Bun)/i },
+  "A dialer of your own": { prints: /^dialled tcp\n200 hello\n$/ },
+  "Other schemes": { prints: /^200 text\/plain hello\n200 text\/plain hello\n$/ },
+  "Another protocol after the handshake": { prints: /^101 hello\n$/ },
+  "A tunnel by hand": { prints: hello, seen: ["connect echo.example:7"] },
+};
+
+function certificate(name: string): string {
+  return fileURLToPath(new URL(`certs/${name}`, import.meta.url));
+}
+
+/** Runs a program with the places that it names replaced by ours. */
+async function run(code: string, { prints, seen, byName, env }: Expected): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "roundtrip-"));
+  const socketPath = join(folder, "socket");
+  await writeFile(join(folder, "hello.txt"), "hello");
+  const pinned = new X509Certificate(await readFile(certificate("localhost.pem"))).fingerprint256;
+  const variables: string[] = [];
   try {
-    await run(transport);
-    assert.equal(transport.stats().active + transport.stats().dialing, 0);
+    await withRouteServers(socketPath, async (servers) => {
+      for (const [name, value] of Object.entries(env?.(servers) ?? {})) {
+        process.env[name] = value;
+        variables.push(name);
+      }
+      const origin = `http://127.0.0.1:${servers.originPort}/`;
+      const output = await outputOf(code, [
+        ["A7:4E:6F:41:94:70:\u2026", pinned],
+        ["/etc/ssl/our-ca.pem", certificate("ca.pem")],
+        ["/etc/ssl/me.pem", certificate("client.pem")],
+        ["/etc/ssl/me.key", certificate("client.key")],
+        ["/var/run/docker.sock", socketPath],
+        ["/srv/files", folder],
+        ["https://example.com/", `https://localhost:${servers.secureOriginPort}/`],
+        ["127.0.0.1:3128", `127.0.0.1:${servers.proxyPort}`],
+        ["proxy.example:3129", `localhost:${servers.secureProxyPort}`],
+        ["127.0.0.1:1080", `127.0.0.1:${servers.socksPort}`],
+        ["http://api.example/", `http://api.example:${servers.originPort}/`],
+        ["http://0x7f.1/", `http://0x7f.1:${servers.originPort}/`],
+        ...(byName ? [] : [["http://example.com/", origin] as const]),
+      ]);
+      assert.match(output, prints);
+      const anyPort = servers.seen.map((way) =>
+        way.replace(/(localhost|127\.0\.0\.1):\d+$/, "$1:0")
+      );
+      assert.deepEqual(anyPort, seen ?? []);
+    });
   } finally {
-    transport.destroy();
+    for (const name of variables) delete process.env[name];
+    await rm(folder, { recursive: true });
   }
 }
 
-const large: Uint8Array<ArrayBuffer> = Uint8Array.from(
-  { length: 1_000_000 },
-  (_, i) => (i * 7) % 251,
-);
-
-/** Sends the body back. */
-const echoing: RawHandler = async (connection) => {
-  await connection.readHead();
-  const body = await connection.readBytes(large.length);
-  await connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
-};
-
-/** Two requests, which share their connection; checks what they tell of it. */
-async function assertServes(
-  { proxy, steps, forwards }: PeerRoute,
-  ports: PeerPorts,
-  tls: boolean,
-): Promise<void> {
-  await withRawServer(answering, async (server) => {
-    await withTransport({ proxy: proxy(ports) }, async (transport) => {
-      const first = await get(transport, `${server.origin}/first`);
-      const second = await get(transport, `${server.origin}/second`);
-      assert.deepEqual([first.connection.reused, second.connection.reused], [false, true]);
-      assert.equal(first.connection.tls !== null, tls);
-      const { dialMs, proxyMs, tlsMs } = first.timings;
-      assert.ok(dialMs !== null && dialMs >= 0);
-      const stepsHere = forwards && !tls ? steps - 1 : steps;
-      assert.equal(proxyMs !== null, stepsHere > 0, `proxyMs is ${proxyMs}`);
-      assert.equal(tlsMs !== null, tls, `tlsMs is ${tlsMs}`);
-      assert.deepEqual(
-        [second.timings.dialMs, second.timings.proxyMs, second.timings.tlsMs],
-        [null, null, null],
-      );
-      assert.equal(server.connections.length, 1);
-      assert.doesNotMatch(server.connections[0].received, /proxy-authorization:|CONNECT /i);
-    });
-  }, { tls });
-}
-
-for (const route of peerRoutes) {
-  test(`T23 route ${route.name}: serves http and https, is kept alive, tells its times`, async () => {
-    await withPeerProxies(async (ports) => {
-      await assertServes(route, ports, false);
-      await assertServes(route, ports, true);
-      await withRawServer(echoing, async (server) => {
-        await withTransport({ proxy: route.proxy(ports) }, async (transport) => {
-          const request = new HttpRequest(server.origin, { method: "POST", body: large });
-          const response = await transport.roundTrip(request);
-          assert.equal(latin1(await response.bytes()), latin1(large));
-        });
-      }, { tls: true });
-    });
-  });
-}
-
-test("route: the trace tells of each step and of whom", async () => {
-  const events: string[] = [];
-  const note = (name: string) => (event: { proxy?: string; target?: string; status?: number }) =>
-    void events.push(
-      [name, event.proxy, event.target, event.status].filter((part) => part !== undefined)
-        .join(" "),
-    );
-  const trace: ClientTrace = {
-    connectStart: ({ address }) =>
-      void events.push(`connectStart ${address.transport === "tcp" ? address.port : ""}`),
-    connectDone: () => void events.push("connectDone"),
-    proxyConnectStart: note("proxyConnectStart"),
-    proxyConnectDone: note("proxyConnectDone"),
-    tlsHandshakeStart: note("tlsHandshakeStart"),
-    tlsHandshakeDone: (event) => {
-      assert.ok(event.tls !== undefined);
-      note("tlsHandshakeDone")(event);
-    },
-  };
-  await withPeerProxies((ports) =>
-    withRawServer(answering, async (server) => {
-      const proxy = [
-        `https://localhost:${ports.https}`,
-        `socks5h://user:p%40ss%3Aword@127.0.0.1:${ports.socks5WithPassword}`,
-      ];
-      await withTransport({ proxy }, async (transport) => {
-        await get(transport, `${server.origin}/`, trace);
-        const first = proxy[0];
-        const second = `socks5h://127.0.0.1:${ports.socks5WithPassword}`;
-        const target = `127.0.0.1:${ports.socks5WithPassword}`;
-        assert.deepEqual(events, [
-          `connectStart ${ports.https}`,
-          "connectDone",
-          `tlsHandshakeStart ${first}`,
-          `tlsHandshakeDone ${first}`,
-          `proxyConnectStart ${first} ${target}`,
-          `proxyConnectDone ${first} ${target} 200`,
-          `proxyConnectStart ${second} localhost:${server.port}`,
-          `proxyConnectDone ${second} localhost:${server.port}`,
-          "tlsHandshakeStart",
-          "tlsHandshakeDone",
-        ]);
-      });
-    }, { tls: true })
-  );
+test("routes: each section of the page has one program, and each is known here", async () => {
+  const headings = (await programsOf("docs/routes.md")).map(({ heading }) => heading);
+  assert.deepEqual(headings, Object.keys(routes));
 });
 
-/** A port at which nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = await rawServer(() => {});
-  const { port } = server;
-  await server.close();
-  return port;
-}
-
-async function failure(proxy: string | string[], url: string): Promise<HttpError> {
-  let failed: unknown;
-  await withTransport({ proxy }, async (transport) => {
-    try {
-      await transport.roundTrip(new HttpRequest(url));
-    } catch (error) {
-      failed = error;
-    }
-    assert.equal(transport.stats().total, 0);
-  });
-  assert.ok(failed instanceof HttpError, String(failed));
-  assert.equal(failed.attempt?.verdict, "never-sent");
-  return failed;
-}
-
-const withoutPassword: Readonly<Record<string, (ports: PeerPorts) => string | string[]>> = {
-  "http": ({ httpWithPassword }) => `http://127.0.0.1:${httpWithPassword}`,
-  "http, wrong": ({ httpWithPassword }) => `http://user:canary@127.0.0.1:${httpWithPassword}`,
-  "https": ({ httpsWithPassword }) => `https://localhost:${httpsWithPassword}`,
-  "socks5h": ({ socks5WithPassword }) => `socks5h://127.0.0.1:${socks5WithPassword}`,
-  "socks5, wrong": ({ socks5WithPassword }) =>
-    `socks5://user:canary@127.0.0.1:${socks5WithPassword}`,
-  "http, http": ({ http, httpWithPassword }) => [
-    `http://127.0.0.1:${http}`,
-    `http://127.0.0.1:${httpWithPassword}`,
-  ],
-};
-
-test("route: a proxy that wants a password refuses with ERR_PROXY", async () => {
-  await withPeerProxies(async (ports) => {
-    for (const [name, proxy] of Object.entries(withoutPassword)) {
-      const error = await failure(proxy(ports), "https://localhost:1/");
-      assert.ok(error instanceof ProxyError, `${name}: ${error}`);
-      assert.deepEqual([error.code, error.phase], ["ERR_PROXY", "proxy"], name);
-      assert.doesNotMatch(error.message, /canary/);
-      if (name.startsWith("socks")) assert.equal(error.response, null, name);
-      else {
-        assert.equal(error.response?.status, 407, name);
-        assert.match(error.response.headers.get("proxy-authenticate") ?? "", /basic/i);
-        assert.match(new TextDecoder().decode(error.response.bodyStart), /./);
-      }
-    }
-  });
-});
-
-test("route http: the answer of a forwarding proxy is a response like any other", async () => {
-  await withPeerProxies(async ({ httpWithPassword }) => {
-    await withTransport({ proxy: `http://127.0.0.1:${httpWithPassword}` }, async (transport) => {
-      const response = await transport.roundTrip(new HttpRequest("http://127.0.0.1:1/"));
-      assert.equal(response.status, 407);
-      await response.bytes();
-    });
-  });
-});
-
-const kinds = ["http", "https", "socks5", "socks5h"] as const;
-
-test("route: a server that a proxy cannot reach is ERR_PROXY", async () => {
-  await withPeerProxies(async (ports) => {
-    const closed = await closedPort();
-    for (const kind of kinds) {
-      const port = kind === "socks5h" ? ports.socks5 : ports[kind];
-      const error = await failure(`${kind}://localhost:${port}`, `https://127.0.0.1:${closed}/`);
-      // These proxies say nothing; they end the connection.
-      assert.ok(error instanceof ProxyError, `${kind}: ${error}`);
-    }
-  });
-});
-
-for (const kind of kinds) {
-  test(`T28 route ${kind}: a proxy that cannot be reached is ERR_DIAL and is named`, async () => {
-    const port = await closedPort();
-    const error = await failure(`${kind}://user:canary@127.0.0.1:${port}`, "https://localhost:1/");
-    assert.deepEqual([error.code, error.phase], ["ERR_DIAL", "dial"]);
-    assert.equal(
-      error.message,
-      `Proxy ${kind}://127.0.0.1:${port}: Cannot connect to 127.0.0.1:${port}: refused`,
-    );
+for (const [heading, expected] of Object.entries(routes)) {
+  test(`routes: the program of "${heading}" runs`, async () => {
+    const program = (await programsOf("docs/routes.md")).find((each) => each.heading === heading);
+    assert.ok(program !== undefined, "docs/routes.md has no such section any more");
+    await run(program.code, expected);
   });
 }

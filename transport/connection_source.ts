@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { DecodingLimits } from "./body_steps.ts";
 import type { Clock } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Dial } from "./dial.ts";
@@ -16,7 +17,9 @@ import type { ClientTrace } from "./trace.ts";
 
 /** What every round trip of a transport has in common. Milliseconds; 0 is off. */
 export interface RoundTripSettings {
-  readonly compression: boolean;
+  /** The codings asked for on the caller's behalf, as in the field; empty: none. */
+  readonly acceptEncoding: string;
+  readonly decoding: DecodingLimits;
   readonly closeAfterUse: boolean;
   /** Whether a `Proxy-Authorization` is for a proxy alone: there are proxies. */
   readonly usesProxies: boolean;

@@ -27,6 +27,7 @@ import {
   PersistentConnection,
 } from "./persistent_connection.ts";
 import { type DiscardReason, type Lease, Pool, type PoolOwner, type Ticket } from "./pool.ts";
+import { discardBody } from "./request_body.ts";
 import { RoundTrip } from "./round_trip.ts";
 import type { Route, RoutedRequest, Router } from "./route.ts";
 import { traces } from "./trace.ts";
@@ -95,7 +96,10 @@ export class Connections
     request: HttpRequest,
     source: ConnectionSource = this,
   ): Promise<HttpResponse> {
-    if (this.#closed !== null) return Promise.reject(this.#closed.reason);
+    if (this.#closed !== null) {
+      discardBody(request.body);
+      return Promise.reject(this.#closed.reason);
+    }
     return new Promise((resolve, reject) => {
       const roundTrip = new RoundTrip(request, source, { resolve, reject });
       this.#leaks.begin(roundTrip);
@@ -194,7 +198,7 @@ export class Connections
   }
 
   pollBarrier(connection: PersistentConnection): Promise<void> | null {
-    if (this.clock.now() - connection.idleSinceMs <= FRESH_MS) return null;
+    if (this.clock.now() - connection.readAtMs <= FRESH_MS) return null;
     return this.options.dialer.pollBarrier?.() ?? null;
   }
 

@@ -6,6 +6,8 @@
 import { HttpError, printable } from "../conn/http_error.ts";
 import { checkMethod } from "../http1/head_writer.ts";
 import { checkedField, HttpHeaders, type HttpHeadersInit } from "../http1/http_headers.ts";
+import { type DigestCheck, parseIntegrity } from "./body_digests.ts";
+import type { ProgressHook } from "./progress.ts";
 import type { BodySource } from "./request_body.ts";
 import type { ClientTrace } from "./trace.ts";
 
@@ -32,7 +34,8 @@ export interface HttpRequestInit {
   close?: boolean;
   /**
    * Whether to take content codings off. Default: only when Roundtrip itself asked for them.
-   * False: ask for none, and keep the bytes. True: also when `Accept-Encoding` is the caller's.
+   * False: ask for none, and keep the bytes. True: also when `Accept-Encoding` is the caller's; a
+   * coding that cannot be taken off then fails with `ERR_DECODE` when the body is read.
    */
   decompress?: boolean;
   /** Aborting rejects with `signal.reason`, in any phase. */
@@ -41,12 +44,27 @@ export interface HttpRequestInit {
   timeoutMs?: number;
   /** Called for this request, after the transport's own. */
   trace?: ClientTrace;
+  /** Called as the body is sent, for each 64 KiB or less; from 0 again where it is sent again. */
+  onUploadProgress?: ProgressHook;
+  /** Called as the body of the response comes, for each read of the network. */
+  onDownloadProgress?: ProgressHook;
+  /**
+   * Check the body of the response against its `Content-Digest` and `Repr-Digest` (RFC 9530, sha-256
+   * and sha-512), in the head or behind the body. What is not as stated fails with `ERR_DECODE` at
+   * the last read; a body that is closed early is not checked. Default: not checked.
+   */
+  digest?: DigestCheck;
+  /**
+   * Check what is read of the response, content codings taken off, against digests as HTML's
+   * `integrity` states them, as in `"sha256-…"`. Else as `digest`.
+   */
+  integrity?: string;
   /** The request whose answer led here. */
   redirectedFrom?: HttpRequest;
 }
 
 /** The names of {@linkcode HttpRequestInit}; others are refused, not ignored. */
-const INIT_NAMES: ReadonlySet<string> = new Set<keyof HttpRequestInit>([
+const INIT_NAMES: ReadonlySet<keyof HttpRequestInit> = new Set([
   "method",
   "headers",
   "body",
@@ -58,6 +76,10 @@ const INIT_NAMES: ReadonlySet<string> = new Set<keyof HttpRequestInit>([
   "signal",
   "timeoutMs",
   "trace",
+  "onUploadProgress",
+  "onDownloadProgress",
+  "digest",
+  "integrity",
   "redirectedFrom",
 ]);
 
@@ -99,11 +121,21 @@ export class HttpRequest {
   readonly timeoutMs: number;
   /** Hooks for this request. */
   readonly trace: ClientTrace | null;
+  /** Told how much of the body was sent, or null. */
+  readonly onUploadProgress: ProgressHook | null;
+  /** Told how much of the response's body came, or null. */
+  readonly onDownloadProgress: ProgressHook | null;
+  /** Whether the digest fields of the response are checked; null: they are not. */
+  readonly digest: DigestCheck | null;
+  /** What the response must hash to, as in HTML, or null. */
+  readonly integrity: string | null;
   /** The request whose answer led here, or null. */
   readonly redirectedFrom: HttpRequest | null;
 
-  /** The URL in its canonical form, without credentials. */
+  /** The URL in its canonical form, without credentials and without its fragment. */
   readonly href: string;
+  /** The URL's fragment with its `#`, which is not sent; empty if there is none. */
+  readonly fragment: string;
   /** For example `"https:"`. */
   readonly scheme: string;
   /**
@@ -129,9 +161,14 @@ export class HttpRequest {
    */
   constructor(url: string | URL, init: HttpRequestInit = {}) {
     for (const name in init) {
-      if (!INIT_NAMES.has(name)) throw invalid(`Unknown request option "${printable(name)}"`);
+      if (!INIT_NAMES.has(name as keyof HttpRequestInit)) {
+        throw invalid(`Unknown request option "${printable(name)}"`);
+      }
     }
     const target = parseUrl(url);
+    this.fragment = target.hash;
+    // Not by `target.hash`, which an empty fragment leaves empty.
+    if (target.href.includes("#")) target.hash = "";
     this.href = target.href;
     this.scheme = target.protocol;
     this.socketPath = target.protocol === "http+unix:" ? socketPathOf(target) : null;
@@ -146,7 +183,7 @@ export class HttpRequest {
     this.requestTarget = path + target.search + emptyQuery;
     this.method = init.method === undefined ? "GET" : `${init.method}`;
     checkMethod(this.method);
-    this.headers = init.headers === undefined ? NO_HEADERS : new HttpHeaders(init.headers).freeze();
+    this.headers = init.headers === undefined ? NO_HEADERS : HttpHeaders.frozen(init.headers);
     this.body = init.body ?? null;
     this.contentLength = init.contentLength ?? null;
     if (this.contentLength !== null && !isCount(this.contentLength)) {
@@ -166,6 +203,14 @@ export class HttpRequest {
       throw invalid(`timeoutMs is not a number of milliseconds: ${this.timeoutMs}`);
     }
     this.trace = init.trace ?? null;
+    this.onUploadProgress = hook("onUploadProgress", init.onUploadProgress);
+    this.onDownloadProgress = hook("onDownloadProgress", init.onDownloadProgress);
+    this.digest = init.digest ?? null;
+    if (this.digest !== null && this.digest !== "verify" && this.digest !== "require") {
+      throw invalid(`digest is neither "verify" nor "require"`);
+    }
+    this.integrity = init.integrity === undefined ? null : `${init.integrity}`;
+    if (this.integrity !== null) parseIntegrity(this.integrity);
     this.redirectedFrom = init.redirectedFrom ?? null;
     if (this.body !== null && (this.method === "TRACE" || this.method === "CONNECT")) {
       throw invalid(`A ${this.method} request has no body`);
@@ -181,6 +226,20 @@ export class HttpRequest {
   /** The URL; a new object each time, so that changing it changes no request. */
   get url(): URL {
     return new URL(this.href);
+  }
+
+  /**
+   * The same request but for what `changes` says; what is undefined there becomes the default.
+   *
+   * Pure.
+   *
+   * @param url Another URL. Default: the same, with its fragment.
+   * @throws {HttpError} `ERR_INVALID_REQUEST`: as when one is made.
+   */
+  with(changes: HttpRequestInit, url: string | URL = this.href + this.fragment): HttpRequest {
+    const init: Record<string, unknown> = {};
+    for (const name of INIT_NAMES) init[name] = this[name] ?? undefined;
+    return new HttpRequest(url, { ...init, ...changes });
   }
 }
 
@@ -242,26 +301,34 @@ const CONTROL = /[\x00-\x1f\x7f]/;
 /**
  * A URL that can be requested.
  *
- * @param base What a relative one is relative to.
  * @throws {HttpError} `ERR_INVALID_REQUEST`: not a URL, or one with credentials or port 0.
  */
-export function parseUrl(input: string | URL, base?: string): URL {
+function parseUrl(input: string | URL): URL {
+  const url = parseUrlWithCredentials(input);
+  if (url.username !== "" || url.password !== "") {
+    throw invalid("Cannot use a URL with credentials: send an Authorization header");
+  }
+  return url;
+}
+
+/**
+ * A URL that can be requested once its credentials, if there are any, are taken off.
+ *
+ * @param base What a relative one is relative to.
+ * @throws {HttpError} `ERR_INVALID_REQUEST`: not a URL, or one with port 0.
+ */
+export function parseUrlWithCredentials(input: string | URL, base?: string): URL {
   const text = input instanceof URL ? input.href : `${input}`;
   if (CONTROL.test(text)) throw invalid("Cannot use this URL: a control character in it");
   let url: URL;
   try {
     url = new URL(text, base);
-  } catch (cause) {
-    // The text may hold a password: only the scheme is shown.
+  } catch {
+    // The text may hold a password, and the runtime's error holds the text: only the scheme is shown.
     const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(text)?.[0] ?? "";
-    throw invalid(`Cannot use this URL: not an absolute URL (${scheme || "no scheme"})`, cause);
-  }
-  if (url.username !== "" || url.password !== "") {
-    throw invalid("Cannot use a URL with credentials: send an Authorization header");
+    throw invalid(`Cannot use this URL: not an absolute URL (${scheme || "no scheme"})`);
   }
   if (url.port === "0") throw invalid("Cannot use port 0");
-  // Of an empty fragment, only the whole URL tells.
-  if (url.href.includes("#")) url.hash = "";
   return url;
 }
 
@@ -274,8 +341,8 @@ function socketPathOf(url: URL): string {
   let path = "";
   try {
     path = decodeURIComponent(url.hostname);
-  } catch (cause) {
-    throw invalid(`Cannot use the socket path "${printable(url.hostname)}": not UTF-8`, cause);
+  } catch {
+    throw invalid(`Cannot use the socket path "${printable(url.hostname)}": not UTF-8`);
   }
   if (!path.startsWith("/") || path.includes("\0")) {
     throw invalid(`Cannot use the socket path "${printable(path)}": not an absolute path`);
@@ -287,6 +354,11 @@ function flag(name: string, value: boolean | undefined): boolean | null {
   if (value === undefined || value === null) return null;
   if (typeof value !== "boolean") throw invalid(`${name} is neither true nor false`);
   return value;
+}
+
+function hook(name: string, value: ProgressHook | undefined): ProgressHook | null {
+  if (value !== undefined && typeof value !== "function") throw invalid(`${name} is no function`);
+  return value ?? null;
 }
 
 function checkedTrailers(trailers: TrailersSource | null): TrailersSource | null {
@@ -301,6 +373,6 @@ function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-function invalid(message: string, cause?: unknown): HttpError {
-  return new HttpError("ERR_INVALID_REQUEST", message, { phase: "request", cause });
+function invalid(message: string): HttpError {
+  return new HttpError("ERR_INVALID_REQUEST", message, { phase: "request" });
 }

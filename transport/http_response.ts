@@ -5,13 +5,18 @@
  */
 import type { Address, Conn, TlsInfo } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
-import { contentCodings, decodableCoding } from "../http1/content_coding.ts";
 import { parseDigits } from "../http1/grammar.ts";
 import { HttpHeaders } from "../http1/http_headers.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
 import type { ResponseHead } from "../http1/response_head.ts";
+import { bodySteps, type DecodingLimits } from "./body_steps.ts";
 import type { HttpRequest } from "./http_request.ts";
-import { type BodyExchange, IncomingBody, type ResponseBody } from "./response_body.ts";
+import {
+  type BodyExchange,
+  type BodySteps,
+  IncomingBody,
+  type ResponseBody,
+} from "./response_body.ts";
 
 /** Milliseconds of each phase; null where it did not happen, or has not ended yet. */
 export interface Timings {
@@ -95,7 +100,10 @@ export interface HttpResponse extends AsyncDisposable {
    * @throws {HttpError} `ERR_INVALID_REQUEST`: the protocol was not switched.
    */
   upgrade(): Conn;
-  /** The same response as the platform's, over the same body. */
+  /**
+   * The same response as the platform's, over the same body. Nothing is read before it is asked for;
+   * of a `clone()`, the platform keeps what one has read and the other has not, without a bound.
+   */
   toWeb(): Response;
 }
 
@@ -104,16 +112,11 @@ export interface ResponseExchange extends BodyExchange {
   readonly request: HttpRequest;
   readonly connectionInfo: ResponseConnection;
   readonly timings: Timings;
-  /** Codings that the exchange has undertaken to take off. */
-  readonly decodes: boolean;
+  /** Null where the exchange has not undertaken to take content codings off. */
+  readonly decoding: DecodingLimits | null;
   /** Settles when the body has ended, with its trailers if there were any. */
   readonly ended: Promise<HttpHeaders | null>;
 }
-
-/** Layers of content coding that are taken off at most. */
-const MAX_CODINGS = 2;
-
-const NO_CODINGS: readonly string[] = [];
 
 const decoder = new TextDecoder();
 
@@ -122,10 +125,12 @@ export class ReceivedResponse implements HttpResponse {
   readonly status: number;
   readonly request: HttpRequest;
   readonly uncompressed: boolean;
+  /** Whether its body can fail although all of it has come, so that only reading it ends it. */
+  readonly isProcessed: boolean;
   readonly #head: ResponseHead;
   readonly #content: IncomingContent;
   readonly #exchange: ResponseExchange;
-  readonly #codings: readonly string[];
+  readonly #steps: BodySteps;
   #body: IncomingBody | null = null;
   #connection: ResponseConnection | null = null;
   #headers: HttpHeaders | null = null;
@@ -137,12 +142,10 @@ export class ReceivedResponse implements HttpResponse {
     this.#exchange = exchange;
     this.status = head.statusCode;
     this.request = exchange.request;
-    this.#codings = head.fields.contentEncoding === -1 ? NO_CODINGS : codingsToTakeOff(
-      head,
-      content,
-      exchange,
-    );
-    this.uncompressed = this.#codings.length > 0;
+    this.#steps = bodySteps(head, content, exchange);
+    const { codings, refusal, digests } = this.#steps;
+    this.uncompressed = codings.length > 0;
+    this.isProcessed = this.uncompressed || refusal !== null || digests !== null;
   }
 
   get connection(): ResponseConnection {
@@ -155,6 +158,11 @@ export class ReceivedResponse implements HttpResponse {
 
   get httpVersion(): string {
     return this.#head.minorVersion === 1 ? "1.1" : "1.0";
+  }
+
+  /** Also those that tell of a content coding that was taken off. */
+  get receivedHeaders(): HttpHeaders {
+    return this.#head.headers;
   }
 
   get headers(): HttpHeaders {
@@ -205,13 +213,18 @@ export class ReceivedResponse implements HttpResponse {
   }
 
   get body(): IncomingBody {
-    return this.#body ??= new IncomingBody(this.#content, this.#codings, this.#exchange);
+    return this.#body ??= new IncomingBody(this.#content, this.#steps, this.#exchange);
   }
 
   bytes(): Promise<Uint8Array<ArrayBuffer>> {
     const { framing } = this.#content;
     const exact = framing.kind === "length" && !this.uncompressed;
     return this.body.bytes(exact ? framing.bytes : null);
+  }
+
+  /** All of the body if it came with the head and needs no decoding; else null. Once. */
+  takeWhole(): Uint8Array<ArrayBuffer> | null {
+    return this.body.takeWhole();
   }
 
   async text(): Promise<string> {
@@ -269,20 +282,11 @@ export class ReceivedResponse implements HttpResponse {
   [Symbol.asyncDispose](): Promise<void> {
     return this.body.close();
   }
-}
 
-/** Codings to take off, in the order in which they were applied; none if one is not known. */
-function codingsToTakeOff(
-  head: ResponseHead,
-  content: IncomingContent,
-  exchange: ResponseExchange,
-): readonly string[] {
-  const { kind } = content.framing;
-  if (!exchange.decodes || kind === "none" || kind === "tunnel") return NO_CODINGS;
-  const codings = contentCodings(head.fields);
-  const known = codings.length <= MAX_CODINGS &&
-    codings.every((coding) => decodableCoding(coding) !== null);
-  return known ? codings : NO_CODINGS;
+  /** The same head over content from elsewhere. Whoever asks reads this response's body first. */
+  withContent(content: IncomingContent, exchange: ResponseExchange): ReceivedResponse {
+    return new ReceivedResponse(this.#head, content, exchange);
+  }
 }
 
 function undecodable(message: string, cause: unknown): HttpError {

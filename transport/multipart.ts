@@ -22,9 +22,11 @@ export function encodeMultipart(form: FormData): Multipart {
   const boundary = "----roundtrip" + crypto.randomUUID().replaceAll("-", "");
   const parts: (Uint8Array | Blob)[] = [];
   for (const [name, value] of form) {
-    let head = `--${boundary}\r\nContent-Disposition: form-data; name="${escapeName(name)}"`;
+    let head = `--${boundary}\r\nContent-Disposition: form-data; name="${
+      escapeName(withCrlf(name))
+    }"`;
     if (typeof value === "string") {
-      head += `\r\n\r\n${value.replace(/\r\n|\r|\n/g, "\r\n")}\r\n`;
+      head += `\r\n\r\n${withCrlf(value)}\r\n`;
       parts.push(encoder.encode(head));
     } else {
       // Bun gives no name to a Blob that was appended without one.
@@ -39,9 +41,13 @@ export function encodeMultipart(form: FormData): Multipart {
   return { contentType: `multipart/form-data; boundary=${boundary}`, lengthBytes, parts };
 }
 
+/** Line ends of names and of text are CRLF; those of file names are left as they are. */
+function withCrlf(text: string): string {
+  return text.replace(/\r\n|\r|\n/g, "\r\n");
+}
+
 function escapeName(name: string): string {
-  return name.replace(/\r\n|\r|\n/g, "\r\n")
-    .replaceAll("\r", "%0D").replaceAll("\n", "%0A").replaceAll('"', "%22");
+  return name.replaceAll("\r", "%0D").replaceAll("\n", "%0A").replaceAll('"', "%22");
 }
 
 /** A blob's own type, unless it could break out of its line. */

@@ -7,12 +7,13 @@
  */
 import { HttpError } from "../conn/http_error.ts";
 import type { OutgoingRequest } from "../http1/client_exchange.ts";
-import type { OutgoingContent } from "../http1/content_sender.ts";
+import type { ContentSource, OutgoingContent } from "../http1/content_sender.ts";
 import { parseDigits } from "../http1/grammar.ts";
 import { fieldLine, HEAD_END, requestLine } from "../http1/head_writer.ts";
 import { connectionOptions } from "../http1/persistence.ts";
 import { checkAuthority, checkedTrailer, type HttpRequest } from "./http_request.ts";
 import { basicCredentials, type ProxyServer } from "./proxy_server.ts";
+import { countedSource, ProgressCounter } from "./progress.ts";
 import { type RequestBody, requestBody } from "./request_body.ts";
 
 /** Sent unless the caller gives another, or an empty one for none. */
@@ -20,8 +21,8 @@ export const USER_AGENT: string = "roundtrip/0.1.0";
 
 /** What the transport adds to requests. */
 export interface OutgoingOptions {
-  /** Ask for gzip where the caller has not said what to accept. */
-  compression: boolean;
+  /** Content codings to ask for where the caller has not said what to accept; empty: none. */
+  acceptEncoding: string;
   /** Say `Connection: close`. */
   close: boolean;
   /** Leave the caller's `Expect: 100-continue` out. */
@@ -34,8 +35,9 @@ export interface OutgoingOptions {
 
 /** A request ready for one attempt. */
 export interface Outgoing extends OutgoingRequest {
-  /** Whether gzip was asked for on the caller's behalf. */
-  readonly askedForGzip: boolean;
+  /** Whether content codings were asked for on the caller's behalf. */
+  readonly asksForCoding: boolean;
+  readonly content: OutgoingBody | null;
 }
 
 /** Fields that are ours, as the caller may have given them. */
@@ -93,9 +95,9 @@ export function outgoingRequest(request: HttpRequest, options: OutgoingOptions):
   if (forwarder !== null && forwarder.username !== null && !given.proxyAuthorization) {
     head += fieldLine("Proxy-Authorization", basicCredentials(forwarder));
   }
-  const askedForGzip = options.compression && request.decompress !== false &&
+  const asksForCoding = options.acceptEncoding !== "" && request.decompress !== false &&
     !given.acceptEncoding && !given.range && method !== "HEAD" && method !== "CONNECT";
-  if (askedForGzip) head += fieldLine("Accept-Encoding", "gzip");
+  if (asksForCoding) head += fieldLine("Accept-Encoding", options.acceptEncoding);
   if (body !== null) {
     if (!given.contentType && body.contentType !== null) {
       head += fieldLine("Content-Type", body.contentType);
@@ -117,11 +119,11 @@ export function outgoingRequest(request: HttpRequest, options: OutgoingOptions):
   return {
     method,
     head: head + HEAD_END,
-    content: body === null ? null : outgoingContent(request, body, lengthBytes),
+    content: body === null ? null : new OutgoingBody(request, body, lengthBytes),
     expectContinue: body !== null && given.expect && !options.withoutExpect,
     upgrade: given.upgrade,
     close,
-    askedForGzip,
+    asksForCoding,
   };
 }
 
@@ -236,21 +238,42 @@ function contentLength(request: HttpRequest, body: RequestBody, given: Given): n
   return chunked ? null : [...declared][0] ?? null;
 }
 
-function outgoingContent(
-  request: HttpRequest,
-  body: RequestBody,
-  lengthBytes: number | null,
-): OutgoingContent {
-  return {
-    bytes: lengthBytes === null ? null : body.bytes,
-    lengthBytes,
-    open: () => body.open(),
-    trailers: async () => {
-      const { trailers } = request;
-      if (typeof trailers !== "function") return trailers ?? [];
-      return (await trailers()).map(([name, value]) => checkedTrailer(name, value));
-    },
-  };
+/** The content of one attempt. */
+export class OutgoingBody implements OutgoingContent {
+  readonly bytes: Uint8Array | null;
+  readonly lengthBytes: number | null;
+  readonly #request: HttpRequest;
+  readonly #body: RequestBody;
+  #begun = false;
+
+  constructor(request: HttpRequest, body: RequestBody, lengthBytes: number | null) {
+    this.#request = request;
+    this.#body = body;
+    this.lengthBytes = lengthBytes;
+    const counted = request.onUploadProgress !== null;
+    this.bytes = lengthBytes === null || counted ? null : body.bytes;
+  }
+
+  open(): ContentSource {
+    this.#begun = true;
+    const source = this.#body.open();
+    const { onUploadProgress } = this.#request;
+    if (onUploadProgress === null) return source;
+    return countedSource(source, new ProgressCounter(onUploadProgress, this.lengthBytes));
+  }
+
+  async trailers(): Promise<[string, string][]> {
+    const { trailers } = this.#request;
+    if (typeof trailers !== "function") return trailers ?? [];
+    return (await trailers()).map(([name, value]) => checkedTrailer(name, value));
+  }
+
+  /** Lets a body go that was not begun, and will not be. */
+  discard(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#body.discard();
+  }
 }
 
 function expectsContent(method: string): boolean {

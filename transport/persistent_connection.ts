@@ -62,8 +62,10 @@ export class PersistentConnection implements ConnectionOwner {
   kept: boolean = false;
   /** Whether it waited for the request that it was given last: it may have been lost meanwhile. */
   wasIdle: boolean = false;
-  /** When it was last read from, at the end of an exchange, or else was made. */
+  /** From when on it could have been used: the end of its last exchange, or else its making. */
   idleSinceMs: number;
+  /** When it was last read from, as far as that is known. */
+  readAtMs: number;
   readonly #client: ClientConnection;
   readonly #keeper: ConnectionKeeper;
   readonly #life: ConnectionLife;
@@ -92,6 +94,7 @@ export class PersistentConnection implements ConnectionOwner {
     this.#life = options.life;
     this.bornAtMs = keeper.clock.now();
     this.idleSinceMs = this.bornAtMs;
+    this.readAtMs = this.bornAtMs;
     this.#retiresAtMs = options.life.maxAgeMs === 0
       ? Infinity
       : this.bornAtMs + options.life.maxAgeMs * (1 - Math.random() / 10);
@@ -209,11 +212,12 @@ export class PersistentConnection implements ConnectionOwner {
     );
   }
 
-  idle(): void {
+  idle(wasJustRead: boolean): void {
     this.#clearFinishDeadline();
     this.#serving = null;
     this.conn.unref();
     this.idleSinceMs = this.#keeper.clock.now();
+    this.readAtMs = wasJustRead ? this.idleSinceMs : -Infinity;
     this.#keeper.connectionIdle(this);
   }
 

@@ -10,7 +10,9 @@ import { encodeMultipart } from "./multipart.ts";
 
 /**
  * What can be sent as a body. Bytes are not copied: do not change them until the response is there.
- * A function is called once for each attempt, which makes a stream replayable.
+ * A function is called once for each attempt, which makes a stream replayable. Streams and iterables
+ * are read once and let go however the exchange ends, also where nothing of them was sent; a
+ * `Reader` is the caller's to close.
  */
 export type BodySource =
   | string
@@ -33,6 +35,8 @@ export interface RequestBody {
   /** What to send as `Content-Type` unless the caller has said, or null. */
   readonly contentType: string | null;
   open(): ContentSource;
+  /** Lets the source go; instead of `open()`. */
+  discard(): void;
 }
 
 /** Bytes. How much is asked of a `Reader` at a time. */
@@ -45,6 +49,21 @@ export function isReplayable(source: BodySource | null): boolean {
   return source === null || typeof source === "string" || typeof source === "function" ||
     isBytes(source) || source instanceof Blob || source instanceof FormData ||
     source instanceof URLSearchParams;
+}
+
+/**
+ * Lets a source go that nothing was read from: a stream is cancelled (also one of Node's), a
+ * generator ended. An iterable that was not iterated, and a function that was not called, have
+ * nothing to let go of.
+ */
+export function discardBody(source: BodySource | null): void {
+  if (source instanceof ReadableStream) {
+    // Whoever holds its lock answers for it.
+    if (!source.locked) source.cancel().catch(() => {});
+  } else if (typeof source === "object" && source !== null && Symbol.asyncIterator in source) {
+    void letGo(source as Partial<AsyncIterator<unknown>>);
+    (source as { destroy?: () => void }).destroy?.();
+  }
 }
 
 /**
@@ -74,20 +93,27 @@ export function requestBody(source: BodySource): RequestBody {
       lengthBytes: source.size,
       contentType: source.type || null,
       open: () => fromStream(source.stream()),
+      discard: () => {},
     };
   }
   if (source instanceof FormData) {
     const { contentType, lengthBytes, parts } = encodeMultipart(source);
-    return { bytes: null, lengthBytes, contentType, open: () => fromParts(parts) };
+    return {
+      bytes: null,
+      lengthBytes,
+      contentType,
+      open: () => fromParts(parts),
+      discard: () => {},
+    };
   }
   if (source instanceof ReadableStream) {
     if (source.locked) throw invalid("Cannot send this body: the stream is locked");
-    return streamed(() => fromStream(source));
+    return streamed(source, () => fromStream(source));
   }
   if (typeof source === "object" && source !== null) {
-    if (Symbol.asyncIterator in source) return streamed(() => fromIterable(source));
+    if (Symbol.asyncIterator in source) return streamed(source, () => fromIterable(source));
     if ("read" in source && typeof source.read === "function") {
-      return streamed(() => fromReader(source));
+      return streamed(source, () => fromReader(source));
     }
   }
   throw invalid("Cannot send this body: not bytes, text, a form, a stream or a function");
@@ -98,11 +124,18 @@ function isBytes(source: BodySource): boolean {
 }
 
 function whole(bytes: Uint8Array, contentType: string | null): RequestBody {
-  return { bytes, lengthBytes: bytes.length, contentType, open: () => fromParts([bytes]) };
+  return {
+    bytes,
+    lengthBytes: bytes.length,
+    contentType,
+    open: () => fromParts([bytes]),
+    discard: () => {},
+  };
 }
 
-function streamed(open: () => ContentSource): RequestBody {
-  return { bytes: null, lengthBytes: null, contentType: null, open };
+function streamed(source: BodySource, open: () => ContentSource): RequestBody {
+  const discard = (): void => discardBody(source);
+  return { bytes: null, lengthBytes: null, contentType: null, open, discard };
 }
 
 function fromStream(stream: ReadableStream<Uint8Array>): ContentSource {
@@ -137,7 +170,7 @@ function piece(value: unknown): Uint8Array {
 }
 
 /** Whether an iterator's own clean-up fails is between the iterator and its maker. */
-async function letGo(iterator: AsyncIterator<unknown>): Promise<void> {
+async function letGo(iterator: Partial<AsyncIterator<unknown>>): Promise<void> {
   try {
     await iterator.return?.();
   } catch {

@@ -5,9 +5,12 @@
  */
 import type { Reader } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
-import { ContentDecoder, decodableCoding } from "../http1/content_coding.ts";
 import type { HttpHeaders } from "../http1/http_headers.ts";
+import { ContentDecoder } from "../http1/content_decoder.ts";
+import type { ContentCoding } from "../http1/content_coding.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
+import type { BodyDigests } from "./body_digests.ts";
+import type { ProgressCounter } from "./progress.ts";
 
 /** A body: bytes that are pulled, once. */
 export interface ResponseBody extends AsyncIterable<Uint8Array> {
@@ -52,39 +55,64 @@ const PIECE_BYTES = 64 * 1024;
 /** Bytes. Most that is set aside on the word of a `Content-Length`. */
 const TRUSTED_BYTES = 1024 * 1024;
 
+/** What is done to the content on its way to the reader. */
+export interface BodySteps {
+  /** To take off, as they were applied. */
+  readonly codings: readonly ContentCoding[];
+  /** Decoded bytes for one coded byte; Infinity: no limit. */
+  readonly maxExpansionRatio: number;
+  /** Why the content cannot be read at all, null if it can. */
+  readonly refusal: HttpError | null;
+  /** What it is checked against, or null. */
+  readonly digests: BodyDigests | null;
+  /** Told of what comes, or null. */
+  readonly progress: ProgressCounter | null;
+}
+
+/** Of content that is given as it came. */
+export const NO_STEPS: BodySteps = {
+  codings: [],
+  maxExpansionRatio: Infinity,
+  refusal: null,
+  digests: null,
+  progress: null,
+};
+
 const NO_DECODERS: readonly ContentDecoder[] = [];
 
 /** The body of one response. Owns: the content until it has ended. */
 export class IncomingBody implements ResponseBody {
   readonly #content: IncomingContent;
   readonly #exchange: BodyExchange;
+  readonly #steps: BodySteps;
   readonly #decoders: readonly ContentDecoder[];
   readonly #source: Reader | null;
   #wholeAt = 0;
+  #wireBytes = 0;
   #reading = false;
   #done = false;
   #consumed = false;
   #failure: { error: unknown } | null = null;
   #stream: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
 
-  /**
-   * @param codings Content codings to take off, as they were applied.
-   */
-  constructor(content: IncomingContent, codings: readonly string[], exchange: BodyExchange) {
+  constructor(content: IncomingContent, steps: BodySteps, exchange: BodyExchange) {
     this.#content = content;
+    this.#steps = steps;
     this.#exchange = exchange;
-    this.#decoders = codings.length === 0 ? NO_DECODERS : this.#decode(codings);
+    this.#decoders = steps.codings.length === 0 ? NO_DECODERS : this.#decode(steps);
     this.#source = this.#decoders.length === 0 ? null : this.#decoders[0];
-    // The exchange has already been told of a body that came whole.
-    this.#done = content.whole !== null && codings.length === 0;
+    // The exchange has already been told of a body that came whole and cannot fail.
+    this.#done = content.whole !== null && steps.codings.length === 0 && steps.refusal === null &&
+      steps.digests === null;
   }
 
   /** Decoders one behind the other; the first gives the content itself. */
-  #decode(codings: readonly string[]): ContentDecoder[] {
+  #decode({ codings, maxExpansionRatio }: BodySteps): ContentDecoder[] {
     let source: Reader = { read: (p) => this.#readWire(p) };
+    const limit = { maxRatio: maxExpansionRatio, wireBytes: () => this.#wireBytes };
     const decoders: ContentDecoder[] = [];
     for (let i = codings.length - 1; i >= 0; i--) {
-      const decoder = new ContentDecoder(source, decodableCoding(codings[i])!);
+      const decoder = new ContentDecoder(source, codings[i], limit);
       decoders.unshift(decoder);
       source = decoder;
     }
@@ -99,12 +127,18 @@ export class IncomingBody implements ResponseBody {
     }
     this.#checkFailure();
     this.#reading = true;
+    const { refusal, digests } = this.#steps;
     try {
+      if (refusal !== null) throw refusal;
+      if (digests !== null && !digests.loaded) await digests.load();
       const n = await (this.#source === null ? this.#readWire(p) : this.#source.read(p));
       // Closed meanwhile: this end is not the body's.
       this.#checkFailure();
-      const ended = n === null || (this.#decoders.length === 0 && this.#content.complete);
-      if (ended) this.#finish(undefined);
+      if (n !== null) digests?.content(p.subarray(0, n));
+      if (!this.#done && (n === null || (this.#source === null && this.#wireEnded))) {
+        digests?.verify(this.#content.trailers);
+        this.#finish(undefined);
+      }
       return n;
     } catch (error) {
       throw this.#fail(error);
@@ -166,7 +200,7 @@ export class IncomingBody implements ResponseBody {
   async bytes(lengthBytes: number | null): Promise<Uint8Array<ArrayBuffer>> {
     this.#use();
     const { whole } = this.#content;
-    if (whole !== null && this.#decoders.length === 0 && this.#wholeAt === 0) {
+    if (whole !== null && this.#steps === NO_STEPS && this.#wholeAt === 0) {
       this.#wholeAt = whole.length;
       return whole;
     }
@@ -188,13 +222,26 @@ export class IncomingBody implements ResponseBody {
     }
   }
 
+  /** The body if all of it is there undecoded, in an array of its own; else null, and not used. */
+  takeWhole(): Uint8Array<ArrayBuffer> | null {
+    const { whole } = this.#content;
+    if (whole === null || this.#decoders.length > 0 || this.#consumed || this.#wholeAt > 0) {
+      return null;
+    }
+    this.#use();
+    this.#wholeAt = whole.length;
+    return whole;
+  }
+
   async #readWire(p: Uint8Array): Promise<number | null> {
     const { whole } = this.#content;
     if (whole === null) {
       this.#exchange.readBegan();
       let n: number | null = null;
       try {
-        return n = await this.#content.read(p);
+        n = await this.#content.read(p);
+        if (n !== null) this.#came(p, n);
+        return n;
       } finally {
         this.#exchange.readEnded(n ?? 0);
       }
@@ -203,7 +250,21 @@ export class IncomingBody implements ResponseBody {
     const n = Math.min(p.length, whole.length - this.#wholeAt);
     p.set(whole.subarray(this.#wholeAt, this.#wholeAt + n));
     this.#wholeAt += n;
+    this.#came(p, n);
     return n;
+  }
+
+  get #wireEnded(): boolean {
+    const { whole } = this.#content;
+    return whole === null ? this.#content.complete : this.#wholeAt === whole.length;
+  }
+
+  /** Content came over the wire: the first `n` bytes of `p`. */
+  #came(p: Uint8Array, n: number): void {
+    this.#wireBytes += n;
+    const { digests, progress } = this.#steps;
+    digests?.wire(p.subarray(0, n));
+    progress?.add(n);
   }
 
   #checkFailure(): void {

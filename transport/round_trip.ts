@@ -10,6 +10,7 @@ import type { IncomingContent } from "../http1/incoming_content.ts";
 import type { ResponseHead } from "../http1/response_head.ts";
 import { NEVER_SENT, withAttempt } from "./attempt.ts";
 import { BodyEnd } from "./body_end.ts";
+import type { DecodingLimits } from "./body_steps.ts";
 import { shownKey } from "./connect_method.ts";
 import type { ConnectionSource, ConnectionWaiter } from "./connection_source.ts";
 import type { Deadline } from "./deadlines.ts";
@@ -25,10 +26,10 @@ import {
 import { type Outgoing, outgoingRequest } from "./outgoing.ts";
 import type { PersistentConnection } from "./persistent_connection.ts";
 import type { Ticket } from "./pool.ts";
-import { isReplayable } from "./request_body.ts";
+import { discardBody, isReplayable } from "./request_body.ts";
 import { mayReplayAfter } from "./retry.ts";
 import { RoundTripTimes } from "./round_trip_times.ts";
-import { forwarderOf, type Route } from "./route.ts";
+import { connectionEnds, forwarderOf, type Route } from "./route.ts";
 import type { Leakable } from "./leak_watch.ts";
 import { type ClientTrace, traces } from "./trace.ts";
 
@@ -139,7 +140,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     this.#clearPhaseDeadline();
     // Another's connection came first: what its own dial costs is not this request's.
     if (connection.madeBy !== this.#dial) this.#dial = null;
-    this.#use(connection);
+    if (connection.hasServed) this.#useProven(connection);
+    else this.#use(connection);
   }
 
   dialFailed(error: unknown): void {
@@ -161,13 +163,15 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   leaked(): boolean {
     if (this.#over) return false;
     const { id } = this.#connection!;
+    // Content that came whole, with codings to take off, has given its connection back.
+    const holdsConnection = this.#connection!.serves(this);
     this.abort(
       new HttpError("ERR_BODY_CLOSED", "The response was dropped with its body unread", {
         phase: "body",
       }),
     );
-    this.#each((trace) => trace.bodyLeaked?.({ id }));
-    return true;
+    if (holdsConnection) this.#each((trace) => trace.bodyLeaked?.({ id }));
+    return holdsConnection;
   }
 
   /** Ends the round trip, in any phase: the call rejects, or the body fails. */
@@ -175,7 +179,6 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     if (this.#over) return;
     this.#failure = { error: reason };
     this.#end(reason, null);
-    if (this.#responded) this.#traceBodyDone(reason);
     this.#settlement?.reject(reason);
     this.#settlement = null;
     if (this.#ticket !== null) this.#connections.cancel(this.#ticket);
@@ -186,10 +189,10 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   }
 
   #prepare(withoutExpect: boolean): Outgoing {
-    const { compression, closeAfterUse, usesProxies } = this.#connections.options;
+    const { acceptEncoding, closeAfterUse, usesProxies } = this.#connections.options;
     const forwarder = forwarderOf(this.request, this.route);
     return outgoingRequest(this.request, {
-      compression,
+      acceptEncoding,
       close: closeAfterUse,
       withoutExpect,
       forwarder,
@@ -203,6 +206,10 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
       this.#wait();
       return;
     }
+    this.#useProven(connection);
+  }
+
+  #useProven(connection: PersistentConnection): void {
     const barrier = this.#connections.pollBarrier(connection);
     if (barrier === null) this.#use(connection);
     else this.#prove(connection, barrier);
@@ -365,23 +372,24 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     }
     this.#times.headAt = this.#connections.clock.now();
     this.#phase = "body";
-    this.#responded = true;
+    this.#responded = content.framing.kind !== "tunnel";
     if (content.framing.kind === "tunnel") this.#connection!.leave();
     const response = new ReceivedResponse(head, content, this);
     this.#settlement!.resolve(response);
     this.#settlement = null;
     if (content.framing.kind === "tunnel") this.#end(undefined, null);
-    else if (content.whole !== null) this.#bodyIsWhole(content, response.uncompressed);
+    else if (content.whole !== null) this.#bodyIsWhole(content, response.isProcessed);
     else this.#connections.watch(content, this);
   }
 
-  #bodyIsWhole(content: IncomingContent, isCoded: boolean): void {
+  #bodyIsWhole(content: IncomingContent, isProcessed: boolean): void {
     this.#bodyEnd.wireBytes = content.whole!.length;
-    if (!isCoded) {
+    if (!isProcessed) {
       this.bodyDone(undefined, content.trailers);
     } else {
       // The round trip outlives its hold on the connection.
       this.#answered = this.#connection!.attempt();
+      this.#connections.watch(content, this);
     }
   }
 
@@ -412,6 +420,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   #retry(error: HttpError, withoutExpect: boolean): void {
     this.#connection = null;
     this.#each((trace) => trace.retry?.({ attempt: this.#attempts + 1, error }));
+    // A factory makes another; anything else is used again.
+    if (typeof this.request.body === "function") this.#outgoing!.content!.discard();
     try {
       this.#outgoing = this.#prepare(withoutExpect || !this.#outgoing!.expectContinue);
     } catch (prepareError) {
@@ -425,16 +435,13 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
 
   get connectionInfo(): ResponseConnection {
     const { id, conn, route } = this.#connection!;
-    const { localAddr, remoteAddr } = conn;
-    // That of a proxy is none of a server that it speaks plainly to.
-    const isProxys = route.proxies.length > 0 && this.request.scheme !== "https:";
-    const tls = isProxys ? null : conn.tls;
-    return { id, reused: this.#reused, localAddr, remoteAddr, tls };
+    return { id, reused: this.#reused, ...connectionEnds(this.request, route, conn) };
   }
 
-  get decodes(): boolean {
+  get decoding(): DecodingLimits | null {
     const { decompress } = this.request;
-    return decompress === true || (decompress === null && this.#outgoing!.askedForGzip);
+    const decodes = decompress === true || (decompress === null && this.#outgoing!.asksForCoding);
+    return decodes ? this.#connections.options.decoding : null;
   }
 
   get timings(): Timings {
@@ -448,7 +455,6 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   bodyDone(error: unknown, trailers: HttpHeaders | null): void {
     if (this.#over) return;
     this.#end(error, trailers);
-    this.#traceBodyDone(error);
   }
 
   get failure(): { error: unknown } | null {
@@ -473,18 +479,18 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     return this.#connection!.drain(abandon);
   }
 
-  #traceBodyDone(error: unknown): void {
-    this.#each((trace) => trace.bodyDone?.({ bytes: this.#bodyEnd.wireBytes, error }));
-  }
-
   #end(error: unknown, trailers: HttpHeaders | null): void {
     this.#over = true;
     this.#times.endedAt = this.#connections.clock.now();
     if (this.#deadline !== null) this.#connections.deadlines.clear(this.#deadline);
     this.#clearPhaseDeadline();
     this.request.signal?.removeEventListener("abort", this);
+    if (this.#outgoing === null) discardBody(this.request.body);
+    else this.#outgoing.content?.discard();
     this.#bodyEnd.settle(error, trailers);
     this.#connections.ended(this);
+    if (!this.#responded) return;
+    this.#each((trace) => trace.bodyDone?.({ bytes: this.#bodyEnd.wireBytes, error }));
   }
 
   #each(call: (trace: ClientTrace) => void): void {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Conn } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
 import { connectMethodKey } from "./connect_method.ts";
 import type { HttpRequest } from "./http_request.ts";
@@ -43,6 +44,21 @@ const NO_PROXIES: readonly ProxyServer[] = [];
 export function forwarderOf(request: HttpRequest, route: Route): ProxyServer | null {
   const last = route.proxies.at(-1);
   return last !== undefined && request.scheme === "http:" && isHttpProxy(last) ? last : null;
+}
+
+/**
+ * What a response tells of its connection. The TLS session with a proxy is none with a server to
+ * which the proxy speaks plainly.
+ *
+ * Pure.
+ */
+export function connectionEnds(
+  request: HttpRequest,
+  route: Route,
+  { localAddr, remoteAddr, tls }: Conn,
+): Pick<Conn, "localAddr" | "remoteAddr" | "tls"> {
+  const isProxys = route.proxies.length > 0 && request.scheme !== "https:";
+  return { localAddr, remoteAddr, tls: isProxys ? null : tls };
 }
 
 /** Finds the route of each request. */

@@ -9,6 +9,7 @@ import { compileEgress, type EgressPolicy } from "../conn/egress.ts";
 import { HttpError, printable } from "../conn/http_error.ts";
 import { hostFinder } from "../conn/resolving_dialer.ts";
 import { checkTlsOptions } from "../conn/tls_options.ts";
+import { type ContentCoding, decodableCoding } from "../http1/content_coding.ts";
 import type { ParserMode } from "../http1/field_lines.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Connections } from "./connections.ts";
@@ -72,8 +73,24 @@ export interface TransportOptions extends ProxySpeechOptions {
   localAddress?: string;
   /** One request per connection. @default {false} */
   disableKeepAlives?: boolean;
-  /** Never ask for gzip on the caller's behalf. @default {false} */
+  /** Never ask for a content coding on the caller's behalf. @default {false} */
   disableCompression?: boolean;
+  /**
+   * Content codings to ask for on the caller's behalf, and to take off then; those that the runtime
+   * cannot take off are left out (`decodableCodings()` tells).
+   *
+   * @default {["gzip"]}
+   */
+  acceptEncoding?: readonly ContentCoding[];
+  /**
+   * Bytes that one byte of coded content may become, beyond the first MiB; what goes further fails
+   * with `ERR_DECODE`.
+   *
+   * @default {1000}
+   */
+  maxExpansionRatio?: number;
+  /** Content codings of one body that are taken off; more fail with `ERR_DECODE`. @default {2} */
+  maxContentCodings?: number;
   /** Idle connections kept in all. @default {100} */
   maxIdleConns?: number;
   /** Idle connections kept for one host. Default: `maxIdleConns`. */
@@ -186,7 +203,13 @@ export class Transport implements RoundTripper, AsyncDisposable {
       localAddress: options.localAddress,
       router,
       usesProxies: router.usesProxies,
-      compression: !(options.disableCompression ?? false),
+      acceptEncoding: options.disableCompression === true
+        ? ""
+        : (options.acceptEncoding ?? ["gzip"]).filter(decodableCoding).join(", "),
+      decoding: {
+        maxExpansionRatio: (options.maxExpansionRatio ?? 1000) || Infinity,
+        maxCodings: (options.maxContentCodings ?? 2) || Infinity,
+      },
       closeAfterUse: options.disableKeepAlives ?? false,
       maxIdle,
       maxIdlePerKey: options.maxIdleConnsPerHost ?? maxIdle,
@@ -324,7 +347,16 @@ function unsupported(request: HttpRequest): HttpError {
   });
 }
 
-type OptionKind = "flag" | "count" | "size" | "parser" | "object" | "text" | "function" | "other";
+type OptionKind =
+  | "codings"
+  | "flag"
+  | "count"
+  | "size"
+  | "parser"
+  | "object"
+  | "text"
+  | "function"
+  | "other";
 
 /** Every option and what it must be; others are refused, not ignored. */
 const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
@@ -342,6 +374,9 @@ const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
   localAddress: "text",
   disableKeepAlives: "flag",
   disableCompression: "flag",
+  acceptEncoding: "codings",
+  maxExpansionRatio: "count",
+  maxContentCodings: "count",
   maxIdleConns: "count",
   maxIdleConnsPerHost: "count",
   maxConnsPerHost: "count",
@@ -364,6 +399,8 @@ const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
   trace: "object",
 };
 
+const CODINGS: ReadonlySet<unknown> = new Set<ContentCoding>(["gzip", "deflate", "br", "zstd"]);
+
 function checkOptions(options: TransportOptions): void {
   for (const [name, value] of Object.entries(options)) {
     if (!Object.hasOwn(OPTIONS, name)) {
@@ -378,6 +415,8 @@ function checkOptions(options: TransportOptions): void {
 
 function isOfKind(value: unknown, kind: OptionKind): boolean {
   switch (kind) {
+    case "codings":
+      return Array.isArray(value) && value.every((coding) => CODINGS.has(coding));
     case "flag":
       return typeof value === "boolean";
     case "count":

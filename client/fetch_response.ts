@@ -1,0 +1,280 @@
+/**
+ * The platform's `Response` over one of our exchanges.
+ *
+ * @module
+ */
+import { HttpError } from "../conn/http_error.ts";
+import { type HttpResponse, ReceivedResponse } from "../transport/http_response.ts";
+
+/** What the constructor of `Response` cannot be told. */
+export interface FetchOrigin {
+  /** Of the last request, without its fragment. */
+  readonly url: string;
+  /** Integer 100..999; the constructor takes only 200..599. */
+  readonly status: number;
+  /** Null for a `data:` or `blob:` URL, which none was needed for. */
+  readonly exchange: HttpResponse | null;
+}
+
+/** Bytes. Pieces that a body stream gives at most. */
+const PIECE_BYTES = 64 * 1024;
+
+/** Statuses whose responses have no body, whatever the server sends. */
+const NULL_BODY_STATUSES: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
+
+type WebBody = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
+
+interface WebHead {
+  readonly statusText: string;
+  readonly headers: [string, string][] | Headers;
+}
+
+/** The platform's class. Its getters are properties to some type libraries, which cannot be overridden. */
+const WebResponse = Response as unknown as new (
+  body: WebBody,
+  init: WebHead & { status: number },
+) => { clone(): Response };
+
+/**
+ * A `Response` that knows where it came from. What the platform's own code takes from it (a server
+ * that answers with it, a cache) is right too, as the head and the body are the base class's.
+ */
+class FetchedResponse extends WebResponse {
+  readonly #origin: FetchOrigin;
+
+  constructor(body: WebBody, head: WebHead, origin: FetchOrigin) {
+    const { status } = origin;
+    super(body, {
+      status: status >= 200 && status <= 599 ? status : 200,
+      statusText: head.statusText,
+      headers: head.headers,
+    });
+    this.#origin = origin;
+  }
+
+  static originOf(response: object): FetchOrigin | null {
+    return #origin in response ? response.#origin : null;
+  }
+
+  get url(): string {
+    return this.#origin.url;
+  }
+
+  get redirected(): boolean {
+    return this.#origin.exchange?.redirected ?? false;
+  }
+
+  get type(): string {
+    return "basic";
+  }
+
+  get status(): number {
+    // Node's constructor asks, before there is an origin.
+    return #origin in this ? this.#origin.status : 200;
+  }
+
+  get ok(): boolean {
+    return this.status >= 200 && this.status <= 299;
+  }
+
+  override clone(): Response {
+    const copy = super.clone();
+    return webResponse(copy.body as ReadableStream<Uint8Array<ArrayBuffer>>, copy, this.#origin);
+  }
+}
+
+/**
+ * The same for a body that is in memory already, and nothing of it made before it is asked for:
+ * making a `Response` costs Node more than the rest of the exchange. Only for where no code of the
+ * platform looks behind the getters.
+ */
+class LateResponse extends FetchedResponse {
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #head: WebHead;
+  #headers: Headers | null = null;
+  #read = false;
+  /** What does everything else. */
+  #made: Response | null = null;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>, head: WebHead, origin: FetchOrigin) {
+    super(null, NO_HEAD, origin);
+    this.#bytes = bytes;
+    this.#head = head;
+  }
+
+  get statusText(): string {
+    return this.#head.statusText;
+  }
+
+  get headers(): Headers {
+    return this.#headers ??= new Headers(this.#head.headers);
+  }
+
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    return this.#make().body as ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  }
+
+  get bodyUsed(): boolean {
+    return this.#made?.bodyUsed ?? this.#read;
+  }
+
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#take() ?? new Uint8Array(await this.#make().arrayBuffer());
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#take()?.buffer ?? await this.#make().arrayBuffer();
+  }
+
+  async text(): Promise<string> {
+    const bytes = this.#take();
+    return bytes === null ? await this.#make().text() : decoder.decode(bytes);
+  }
+
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text());
+  }
+
+  async blob(): Promise<Blob> {
+    return await this.#make().blob();
+  }
+
+  async formData(): Promise<FormData> {
+    return await this.#make().formData();
+  }
+
+  override clone(): Response {
+    return this.#make().clone();
+  }
+
+  /** All of it, the first time. */
+  #take(): Uint8Array<ArrayBuffer> | null {
+    if (this.#read || this.#made !== null) return null;
+    this.#read = true;
+    return this.#bytes;
+  }
+
+  #make(): Response {
+    if (this.#made === null) {
+      const { statusText, headers } = this;
+      const bytes = this.#read ? new Uint8Array(1) : this.#bytes;
+      const made = new FetchedResponse(
+        bytes,
+        { statusText, headers },
+        FetchedResponse.originOf(this)!,
+      );
+      this.#made = made as unknown as Response;
+      // What was read stays read.
+      if (this.#read) this.#made.arrayBuffer();
+    }
+    return this.#made;
+  }
+}
+
+const NO_HEAD: WebHead = { statusText: "", headers: [] };
+
+const decoder = new TextDecoder();
+
+/** The servers of the others send what is behind the getters of a response that they are given. */
+const looksBehind = "Deno" in globalThis || "Bun" in globalThis;
+
+/** A response of the platform's; null-body statuses are the caller's to mind. */
+export function webResponse(body: WebBody, head: WebHead, origin: FetchOrigin): Response {
+  const response = !looksBehind && body instanceof Uint8Array
+    ? new LateResponse(body, head, origin)
+    : new FetchedResponse(body, head, origin);
+  return response as unknown as Response;
+}
+
+/**
+ * The exchange behind a response of a `fetch` of ours: trailers, timings, the connection, field
+ * lines in their own order and case, and after status 101 the connection to take over. The same for
+ * its clones. Null for every other response, and for `data:` and `blob:` URLs.
+ *
+ * Read the body through one of the two, not both.
+ *
+ * @example
+ * ```ts
+ * import { exchangeOf, fetch } from "@roundtrip/http";
+ *
+ * const response = await fetch("data:,hello");
+ * console.log(await response.text(), exchangeOf(response)?.timings.waitMs ?? "no exchange");
+ * ```
+ */
+export function exchangeOf(response: Response): HttpResponse | null {
+  return FetchedResponse.originOf(response)?.exchange ?? null;
+}
+
+/** The response of an exchange. A body that is there already costs no stream. */
+export function fetchedResponse(exchange: HttpResponse, signal: AbortSignal | null): Response {
+  return responseOf(exchange, body(exchange, signal));
+}
+
+/** The response of an exchange, with a body that was made of its own. */
+export function responseOf(exchange: HttpResponse, body: WebBody): Response {
+  const { status, statusText, url } = exchange;
+  // As received: what was decoded still tells of its coding, as with every fetch.
+  const received = exchange instanceof ReceivedResponse
+    ? exchange.receivedHeaders
+    : exchange.headers;
+  const headers: [string, string][] = [];
+  received.forEach((value, name) => void headers.push([name, value]));
+  return webResponse(body, { statusText, headers }, { url, status, exchange });
+}
+
+function body(exchange: HttpResponse, signal: AbortSignal | null): WebBody {
+  if (hasNullBody(exchange)) {
+    // After 101 the connection is the caller's.
+    if (exchange.status !== 101) exchange.body.close();
+    return null;
+  }
+  // A signal may yet be aborted, and what was not read by then must fail.
+  const whole = signal === null && exchange instanceof ReceivedResponse
+    ? exchange.takeWhole()
+    : null;
+  return whole ?? bodyStream(exchange, signal);
+}
+
+/** Whether the response has no body, whatever the server sends. */
+export function hasNullBody(exchange: HttpResponse): boolean {
+  return exchange.request.method === "HEAD" || NULL_BODY_STATUSES.has(exchange.status);
+}
+
+/** Pulled by its reader, and nothing ahead of it. */
+function bodyStream(
+  exchange: HttpResponse,
+  signal: AbortSignal | null,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const { body, contentLength } = exchange;
+  let leftBytes = contentLength ?? Infinity;
+  return new ReadableStream({
+    type: "bytes",
+    autoAllocateChunkSize: Math.max(1, Math.min(leftBytes, PIECE_BYTES)),
+    pull: async (controller: ReadableByteStreamController) => {
+      const request = controller.byobRequest!;
+      const view = request.view!;
+      let n: number | null;
+      try {
+        signal?.throwIfAborted();
+        n = await body.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+      } catch (error) {
+        throw networkError(error, signal);
+      }
+      if (n === null) {
+        controller.close();
+        request.respond(0);
+        return;
+      }
+      request.respond(n);
+      leftBytes -= n;
+      if (leftBytes === 0) controller.close();
+    },
+    cancel: () => body.close(),
+  }, { highWaterMark: 0 }) as ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/** What `fetch` rejects with: an abort is told as it is, everything else is a `TypeError`. */
+export function networkError(error: unknown, signal: AbortSignal | null): unknown {
+  if (!(error instanceof HttpError) || (signal?.aborted && error === signal.reason)) return error;
+  return new TypeError(`fetch failed: ${error.message}`, { cause: error });
+}

@@ -1,0 +1,107 @@
+/**
+ * `data:` URLs: the answer stands in the URL itself.
+ *
+ * @module
+ */
+import { HttpError } from "../../conn/http_error.ts";
+import type { HttpRequest } from "../../transport/http_request.ts";
+import { type LocalAnswer, localRoundTrip } from "../../transport/local_exchange.ts";
+import type { RoundTripper } from "../../transport/transport.ts";
+import { refusedMethod } from "./local_method.ts";
+import { canonicalMimeType } from "./mime_type.ts";
+
+const DEFAULT_TYPE = "text/plain;charset=US-ASCII";
+
+/**
+ * Answers requests for `data:` URLs, for `Transport.registerProtocol`.
+ *
+ * GET and HEAD answer 200 with the `Content-Type` of the URL; other methods 405. The response's
+ * `connection.id` is 0. It throws `ERR_INVALID_REQUEST` for a URL without a comma, with malformed
+ * base64, or a request with a body.
+ *
+ * @example
+ * ```ts
+ * import { dataProtocol, HttpRequest, Transport } from "@roundtrip/http";
+ *
+ * await using transport = new Transport();
+ * transport.registerProtocol("data", dataProtocol());
+ * const response = await transport.roundTrip(new HttpRequest("data:text/plain;base64,aGVsbG8="));
+ * if (await response.text() !== "hello") throw new Error("not what the URL says");
+ * ```
+ *
+ * @see RFC 2397, and the Fetch Standard, section "data: URLs"
+ */
+export function dataProtocol(): RoundTripper {
+  return { roundTrip: (request) => localRoundTrip(request, answer) };
+}
+
+// deno-lint-ignore require-await -- What it throws must reject.
+async function answer(request: HttpRequest): Promise<LocalAnswer> {
+  const refused = refusedMethod(request);
+  if (refused !== null) return refused;
+  const { type, bytes } = parseDataUrl(request.href);
+  return {
+    status: 200,
+    statusText: "OK",
+    headers: [["Content-Type", type], ["Content-Length", String(bytes.length)]],
+    content: request.method === "HEAD" ? null : bytes,
+  };
+}
+
+function parseDataUrl(href: string): { type: string; bytes: Uint8Array<ArrayBuffer> } {
+  const comma = href.indexOf(",");
+  if (comma === -1) throw invalid("there is no comma in it");
+  let type = href.slice("data:".length, comma).trim();
+  let bytes = percentDecoded(href.slice(comma + 1));
+  const base64 = /; *base64$/i.exec(type);
+  if (base64 !== null) {
+    bytes = base64Decoded(bytes);
+    type = type.slice(0, base64.index);
+  }
+  if (type.startsWith(";")) type = "text/plain" + type;
+  return { type: canonicalMimeType(type) ?? DEFAULT_TYPE, bytes };
+}
+
+/** `%` with two hexadecimal digits behind it is a byte; everything else stays as it is. */
+function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new TextEncoder().encode(text);
+  let length = bytes.indexOf(PERCENT);
+  if (length === -1) return bytes;
+  for (let i = length; i < bytes.length; i++) {
+    const high = bytes[i] === PERCENT ? hexDigit(bytes[i + 1]) : -1;
+    const low = high === -1 ? -1 : hexDigit(bytes[i + 2]);
+    bytes[length++] = low === -1 ? bytes[i] : high * 16 + low;
+    if (low !== -1) i += 2;
+  }
+  return bytes.slice(0, length);
+}
+
+const PERCENT = 0x25;
+
+/** @param byte Undefined behind the end. */
+function hexDigit(byte: number | undefined): number {
+  if (byte === undefined) return -1;
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}
+
+/** Forgiving base64 of the Infra Standard: white space and missing padding are no mistakes. */
+function base64Decoded(encoded: Uint8Array): Uint8Array<ArrayBuffer> {
+  let binary: string;
+  try {
+    binary = atob(new TextDecoder("latin1").decode(encoded));
+  } catch (cause) {
+    throw invalid("not base64", cause);
+  }
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+function invalid(what: string, cause?: unknown): HttpError {
+  return new HttpError("ERR_INVALID_REQUEST", `Cannot use this data: URL: ${what}`, {
+    phase: "request",
+    cause,
+  });
+}
