@@ -107,7 +107,7 @@ export interface TransportOptions extends ProxySpeechOptions {
   maxConnAgeMs?: number;
   /** How long a connection may be idle; less where the server says so. @default {90000} */
   idleConnTimeoutMs?: number;
-  /** How long a request waits for a connection because of the limits. @default {0} */
+  /** How long a request waits for a connection before one is dialled for it. @default {0} */
   poolWaitTimeoutMs?: number;
   /**
    * How long connecting may take.
@@ -310,7 +310,10 @@ export class Transport implements RoundTripper, AsyncDisposable {
     this.#connections.closeIdle();
   }
 
-  /** Refuses new requests, waits for the ones under way, bodies included, and closes everything. */
+  /**
+   * Refuses new requests, waits for the ones under way, bodies included, and closes everything.
+   * Settles once the runtime has let go of every socket but those that were handed over.
+   */
   close(): Promise<void> {
     return this.#connections.close();
   }
