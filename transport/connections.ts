@@ -21,6 +21,7 @@ import type { HttpRequest } from "./http_request.ts";
 import type { HttpResponse } from "./http_response.ts";
 import { LeakWatch } from "./leak_watch.ts";
 import { leaseConnection, type LeasedConnection } from "./leased_connection.ts";
+import { LinkedList } from "./linked_list.ts";
 import {
   type ConnectionKeeper,
   type ConnectionLife,
@@ -67,7 +68,11 @@ export class Connections
   readonly isShared = true;
   readonly pool: Pool<PersistentConnection, ConnectionWaiter>;
   readonly #leaks: LeakWatch = new LeakWatch();
-  readonly #roundTrips: Set<OpenRoundTrip> = new Set();
+  /**
+   * Not a Set: the tables that it leaves behind when it grows or shrinks point to their successors,
+   * and so to requests that are long over, which the collector then takes for needed.
+   */
+  readonly #roundTrips: LinkedList<OpenRoundTrip> = new LinkedList();
   /** Every open connection, tunnels left out. */
   readonly #open: Set<PersistentConnection> = new Set();
   /** Sockets that were closed and that the runtime has not let go of. */
@@ -105,7 +110,7 @@ export class Connections
     return new Promise((resolve, reject) => {
       const roundTrip = new RoundTrip(request, source, { resolve, reject });
       this.#leaks.begin(roundTrip);
-      this.#roundTrips.add(roundTrip);
+      this.#roundTrips.push(roundTrip.place);
       roundTrip.start();
     });
   }
@@ -212,7 +217,7 @@ export class Connections
 
   ended(roundTrip: OpenRoundTrip): void {
     this.#leaks.end(roundTrip);
-    this.#roundTrips.delete(roundTrip);
+    this.#roundTrips.remove(roundTrip.place);
     if (this.#roundTrips.size === 0) this.#quiet?.resolve();
   }
 
