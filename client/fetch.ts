@@ -6,7 +6,8 @@
  */
 import { HttpError } from "../conn/http_error.ts";
 import { HttpHeaders } from "../http1/http_headers.ts";
-import { HttpRequest, parseUrlWithCredentials } from "../transport/http_request.ts";
+import { HttpRequest } from "../transport/http_request.ts";
+import { parseUrlWithCredentials } from "../transport/request_url.ts";
 import { isReplayable } from "../transport/request_body.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { type RoundTripper, Transport, type TransportOptions } from "../transport/transport.ts";
