@@ -194,6 +194,11 @@ export interface Dialer {
    */
   startTls(conn: Conn, options: TlsOptions, signal?: AbortSignal): Promise<Conn>;
   /**
+   * Whether `dial` with `tls` and `onConnect` is the better way to a secure connection than `dial`
+   * and `startTls`, which gives the same. Absent: it is not.
+   */
+  readonly securesDials?: boolean;
+  /**
    * Settles once the kernel has been polled for every connection of this dialer, so that what it
    * held when the call was made has reached the pending reads. Absent where nothing is held back.
    */

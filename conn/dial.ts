@@ -7,6 +7,11 @@ import type { Address, Conn, Dialer, DialOptions, TlsOptions } from "./conn.ts";
 
 /** Loads the adapter when it is first needed, and passes everything on to it. */
 class SystemDialer implements Dialer {
+  /** Bun and Node then have one buffer less for the whole life of the connection. */
+  get securesDials(): boolean {
+    return true;
+  }
+
   #loaded: Dialer | null = null;
   #loading: Promise<Dialer> | null = null;
 

@@ -100,6 +100,9 @@ export class Dial implements DialTimes, PassageWatcher {
     try {
       const server: TcpAddress = { transport: "tcp", hostname, port };
       if (proxies.length === 0) {
+        if (scheme === "https:" && this.#settings.dialer.securesDials === true) {
+          return await this.#connectSecurely(server);
+        }
         const direct = await this.#connect(
           socketPath === null ? server : { transport: "unix", path: socketPath },
         );
@@ -159,18 +162,26 @@ export class Dial implements DialTimes, PassageWatcher {
   }
 
   async #connect(address: Address, proxy?: ProxyServer): Promise<Conn> {
-    const { dialer, dialTimeoutMs, localAddress } = this.#settings;
+    const { dialer, localAddress } = this.#settings;
     const { signal } = this.#controller;
+    return await this.#connecting(
+      address,
+      proxy,
+      () => dialer.dial(address, { signal, localAddress }),
+    );
+  }
+
+  async #connecting<T>(
+    address: Address,
+    proxy: ProxyServer | undefined,
+    step: () => Promise<T>,
+  ): Promise<T> {
     this.#each((trace) => trace.connectStart?.({ address }));
     try {
       const what = proxy === undefined ? "Connecting" : `Connecting to proxy ${proxy.label}`;
-      const conn = await this.#within(
-        dialTimeoutMs,
-        what,
-        () => dialer.dial(address, { signal, localAddress }),
-      );
+      const connected = await this.#within(this.#settings.dialTimeoutMs, what, step);
       this.#each((trace) => trace.connectDone?.({ address }));
-      return conn;
+      return connected;
     } catch (failure) {
       const error = proxy === undefined ? failure : unreachable(proxy, failure);
       this.#each((trace) => trace.connectDone?.({ address, error }));
@@ -178,14 +189,37 @@ export class Dial implements DialTimes, PassageWatcher {
     }
   }
 
+  /** The dialer does both steps; each has its time all the same. */
+  async #connectSecurely(address: Address): Promise<Conn> {
+    const { dialer, localAddress } = this.#settings;
+    const { signal } = this.#controller;
+    const connected = Promise.withResolvers<void>();
+    const securing = dialer.dial(address, {
+      signal,
+      localAddress,
+      tls: this.#tlsOptions,
+      onConnect: connected.resolve,
+    });
+    // Of a dialer that does not tell when it is connected, or that fails before.
+    securing.then(() => connected.resolve(), connected.reject);
+    await this.#connecting(address, undefined, () => connected.promise);
+    this.#enter("tls");
+    return await this.#handshake(undefined, () => securing);
+  }
+
   async #secure(conn: Conn): Promise<Conn> {
-    const { dialer, tls } = this.#settings;
-    const options: TlsOptions = { ...tls, serverName: tls.serverName ?? this.#request.hostname };
+    const { dialer } = this.#settings;
+    const { signal } = this.#controller;
     this.#enter("tls");
     return await this.#handshake(
       undefined,
-      () => dialer.startTls(conn, options, this.#controller.signal),
+      () => dialer.startTls(conn, this.#tlsOptions, signal),
     );
+  }
+
+  get #tlsOptions(): TlsOptions {
+    const { tls } = this.#settings;
+    return { ...tls, serverName: tls.serverName ?? this.#request.hostname };
   }
 
   /** @param proxy With whom; undefined: with the server. */
