@@ -14,7 +14,8 @@ import type { HttpResponse } from "../transport/http_response.ts";
 import type { BodySource } from "../transport/request_body.ts";
 import { type RoundTripper, Transport } from "../transport/transport.ts";
 import { type CookieJar, setCookies, withCookies, withoutReplaced } from "./cookie_jar.ts";
-import { isRedirect, type Redirect, redirectedRequest, SECRETS } from "./redirect.ts";
+import { DefaultHeaders } from "./default_headers.ts";
+import { isRedirect, type Redirect, redirectedRequest } from "./redirect.ts";
 import { TimeLeft } from "./time_left.ts";
 import { takeCredentials } from "./url_credentials.ts";
 
@@ -104,7 +105,7 @@ export class Client {
   readonly #jar: CookieJar | null;
   readonly #timeoutMs: number;
   readonly #baseUrl: URL | undefined;
-  readonly #headers: HttpHeaders;
+  readonly #headers: DefaultHeaders;
   readonly #sensitiveHeaders: readonly string[];
   readonly #maxRedirects: number;
   readonly #checkRedirect: CheckRedirect | undefined;
@@ -131,10 +132,10 @@ export class Client {
     this.#baseUrl = options.baseUrl === undefined
       ? undefined
       : parseUrlWithCredentials(options.baseUrl);
-    this.#headers = new HttpHeaders(options.headers);
     const sensitiveHeaders = options.sensitiveHeaders ?? [];
     if (!Array.isArray(sensitiveHeaders)) throw invalid("sensitiveHeaders is not a list of names");
     this.#sensitiveHeaders = sensitiveHeaders.map((name) => `${name}`.toLowerCase());
+    this.#headers = new DefaultHeaders(options.headers, this.#sensitiveHeaders, this.#baseUrl);
     this.#maxRedirects = options.maxRedirects ?? 10;
     if (!Number.isSafeInteger(this.#maxRedirects) || this.#maxRedirects < 0) {
       throw invalid(`maxRedirects is not a count: ${this.#maxRedirects}`);
@@ -263,20 +264,12 @@ export class Client {
     if (authorization !== null && !headers.has("authorization")) {
       headers.append("Authorization", authorization);
     }
-    const isForeign = this.#baseUrl !== undefined && this.#baseUrl.origin !== url.origin;
-    const defaults = [...this.#headers].filter(([name]) =>
-      !headers.has(name) && !(isForeign && this.#isSecret(name))
-    );
+    const defaults = this.#headers.missingIn(headers, url);
     return new HttpRequest(url, {
       ...init,
       headers: defaults.length === 0 ? headers : [...defaults, ...headers],
       timeoutMs: init.timeoutMs ?? this.#timeoutMs,
     });
-  }
-
-  #isSecret(name: string): boolean {
-    const key = name.toLowerCase();
-    return SECRETS.includes(key) || this.#sensitiveHeaders.includes(key);
   }
 
   async #follow(request: HttpRequest): Promise<HttpResponse> {

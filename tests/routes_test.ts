@@ -61,7 +61,6 @@ const routes: Readonly<Record<string, Expected>> = {
 
 /** Programs whose route the transport does not know yet. */
 const waiting: ReadonlySet<string> = new Set([
-  "A Unix socket in the URL",
   "An HTTP proxy",
   "HTTPS through a proxy",
   "A proxy over TLS",
