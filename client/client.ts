@@ -84,7 +84,7 @@ export type FormSource =
  *
  * Credentials in a URL, its own or the base URL's, become `Authorization: Basic`, unless the request
  * has an `Authorization` of its own; `response.url` does not show them. A redirect to another
- * scheme, host or port loses them and every other secret, and never gets them back.
+ * scheme, host, port or socket loses them and every other secret, and never gets them back.
  *
  * @see RFC 9110 section 15.4
  *
