@@ -8,6 +8,7 @@ import type { TlsOptions } from "../conn/conn.ts";
 import { unixDialer } from "../conn/unix_dialer.ts";
 import { HttpRequest } from "../transport/http_request.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
+import { parseProxies } from "../transport/route.ts";
 import { type RoundTripper, Transport } from "../transport/transport.ts";
 import type { CliIo } from "./cli_io.ts";
 import { paintFor } from "./colours.ts";
@@ -42,11 +43,13 @@ export async function get(options: GetOptions, io: CliIo, signal: AbortSignal): 
 async function send(options: GetOptions, io: CliIo, signal: AbortSignal): Promise<void> {
   const request = await requestOf(options, io, signal);
   const tls = await tlsOf(options);
+  const proxies = parseProxies(options.proxies);
   const narrator = options.verbose
-    ? new Narrator(io.stderr, paintFor(io.stderr.isTerminal, io.env))
+    ? new Narrator(io.stderr, paintFor(io.stderr.isTerminal, io.env), proxies)
     : null;
   const transport = new Transport({
     tls,
+    proxy: options.proxies,
     dialer: options.unixSocket === null ? undefined : unixDialer(options.unixSocket),
     trace: narrator ?? undefined,
   });

@@ -33,6 +33,8 @@ export interface GetOptions {
   readonly caFile: string | null;
   /** Path of a Unix socket. */
   readonly unixSocket: string | null;
+  /** URLs with schemes, in the order in which they are passed. */
+  readonly proxies: readonly string[];
   readonly compressed: boolean;
   readonly follow: boolean;
 }
@@ -71,6 +73,7 @@ const OPTIONS = {
   "insecure": { type: "boolean", short: "k" },
   "cacert": { type: "string" },
   "unix-socket": { type: "string" },
+  "proxy": { type: "string", short: "x", multiple: true },
   "compressed": { type: "boolean" },
   "location": { type: "boolean", short: "L" },
   "no-follow": { type: "boolean" },
@@ -114,6 +117,7 @@ export function parseCommand(args: readonly string[]): Command {
       insecure: values.insecure ?? false,
       caFile: values.cacert ?? null,
       unixSocket: values["unix-socket"] ?? null,
+      proxies: (values.proxy ?? []).map(withScheme),
       compressed: values.compressed ?? false,
       follow: !(values["no-follow"] ?? false),
     },
@@ -133,7 +137,7 @@ function parse(args: readonly string[]): Parsed {
   }
 }
 
-/** A URL without a scheme is one of http, as with curl. */
+/** A URL without a scheme is one of http, as with curl; so is a proxy. */
 function withScheme(url: string): string {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`;
 }

@@ -159,6 +159,17 @@ test("T34: http+unix: two sockets, and a host of the same name, never share a co
   });
 });
 
+test("http+unix: a proxy is not asked, and localhost is not dialled", async () => {
+  await withUnixServer(answering, async (path) => {
+    const transport = new Transport({
+      resolve: () => assert.fail("a name was looked up"),
+      proxy: () => "http://127.0.0.1:1",
+    });
+    assert.equal(await get(transport, `${urlOf(path)}/a`), "/a localhost new");
+    await transport.close();
+  });
+});
+
 test("http+unix: a socket that is not there is ERR_DIAL, and never sent", async () => {
   const transport = new Transport();
   await assert.rejects(get(transport, "http+unix://%2Fno%2Fsuch%2Fsocket/"), (error) => {

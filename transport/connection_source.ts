@@ -10,6 +10,7 @@ import type { Deadlines } from "./deadlines.ts";
 import type { Dial } from "./dial.ts";
 import type { HttpRequest } from "./http_request.ts";
 import type { Leakable } from "./leak_watch.ts";
+import type { ListNode } from "./linked_list.ts";
 import type { PersistentConnection } from "./persistent_connection.ts";
 import type { Route, RoutedRequest } from "./route.ts";
 import type { Ticket } from "./pool.ts";
@@ -76,6 +77,8 @@ export interface ConnectionSource {
 
 /** A round trip that is not over. */
 export interface OpenRoundTrip extends Leakable {
+  /** Among those that are not over. */
+  readonly place: ListNode<OpenRoundTrip>;
   /** Ends it: the call rejects, or the body fails. */
   abort(reason: unknown): void;
 }

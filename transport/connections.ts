@@ -21,6 +21,7 @@ import type { HttpRequest } from "./http_request.ts";
 import type { HttpResponse } from "./http_response.ts";
 import { LeakWatch } from "./leak_watch.ts";
 import { leaseConnection, type LeasedConnection } from "./leased_connection.ts";
+import { LinkedList } from "./linked_list.ts";
 import {
   type ConnectionKeeper,
   type ConnectionLife,
@@ -67,9 +68,15 @@ export class Connections
   readonly isShared = true;
   readonly pool: Pool<PersistentConnection, ConnectionWaiter>;
   readonly #leaks: LeakWatch = new LeakWatch();
-  readonly #roundTrips: Set<OpenRoundTrip> = new Set();
+  /**
+   * Not a Set: the tables that it leaves behind when it grows or shrinks point to their successors,
+   * and so to requests that are long over, which the collector then takes for needed.
+   */
+  readonly #roundTrips: LinkedList<OpenRoundTrip> = new LinkedList();
   /** Every open connection, tunnels left out. */
   readonly #open: Set<PersistentConnection> = new Set();
+  /** Sockets that were closed and that the runtime has not let go of. */
+  readonly #closing: Set<Promise<void>> = new Set();
   readonly #waiters: Set<ConnectionWaiter> = new Set();
   readonly #dials: Set<Dial> = new Set();
   #nextId = 1;
@@ -103,7 +110,7 @@ export class Connections
     return new Promise((resolve, reject) => {
       const roundTrip = new RoundTrip(request, source, { resolve, reject });
       this.#leaks.begin(roundTrip);
-      this.#roundTrips.add(roundTrip);
+      this.#roundTrips.push(roundTrip.place);
       roundTrip.start();
     });
   }
@@ -145,9 +152,11 @@ export class Connections
       await this.#quiet.promise;
     }
     this.destroy(this.#closed.reason);
-    if (this.#dials.size === 0) return;
-    this.#undialled ??= Promise.withResolvers<void>();
-    await this.#undialled.promise;
+    if (this.#dials.size > 0) {
+      this.#undialled ??= Promise.withResolvers<void>();
+      await this.#undialled.promise;
+    }
+    await Promise.all(this.#closing);
   }
 
   destroy(reason: unknown = closedError()): void {
@@ -208,7 +217,7 @@ export class Connections
 
   ended(roundTrip: OpenRoundTrip): void {
     this.#leaks.end(roundTrip);
-    this.#roundTrips.delete(roundTrip);
+    this.#roundTrips.remove(roundTrip.place);
     if (this.#roundTrips.size === 0) this.#quiet?.resolve();
   }
 
@@ -225,9 +234,14 @@ export class Connections
     this.#sweepBy(connection.lease!);
   }
 
-  connectionGone(connection: PersistentConnection, error: unknown): void {
+  connectionLeft(connection: PersistentConnection): void {
     this.#open.delete(connection);
     this.pool.remove(connection.lease!);
+  }
+
+  connectionGone(connection: PersistentConnection, error: unknown): void {
+    this.connectionLeft(connection);
+    this.#awaitSocket(connection.conn);
     // That one was given back already.
     if (connection.kept || this.options.trace?.putIdleConn === undefined) return;
     const why = error instanceof HttpError ? error : closedError();
@@ -259,6 +273,13 @@ export class Connections
     connection.close(
       new HttpError("ERR_CLOSED", DISCARD_TEXT[why], { phase: "client" }),
     );
+  }
+
+  #awaitSocket(conn: Conn): void {
+    const closed = conn.whenClosed?.();
+    if (closed === undefined) return;
+    this.#closing.add(closed);
+    closed.then(() => this.#closing.delete(closed));
   }
 
   async #dial(ticket: Ticket<ConnectionWaiter>): Promise<void> {

@@ -12,7 +12,7 @@ import { NEVER_SENT, withAttempt } from "./attempt.ts";
 import { BodyEnd } from "./body_end.ts";
 import type { DecodingLimits } from "./body_steps.ts";
 import { shownKey } from "./connect_method.ts";
-import type { ConnectionSource, ConnectionWaiter } from "./connection_source.ts";
+import type { ConnectionSource, ConnectionWaiter, OpenRoundTrip } from "./connection_source.ts";
 import type { Deadline } from "./deadlines.ts";
 import type { Dial } from "./dial.ts";
 import type { HttpRequest } from "./http_request.ts";
@@ -29,8 +29,8 @@ import type { Ticket } from "./pool.ts";
 import { discardBody, isReplayable } from "./request_body.ts";
 import { mayReplayAfter } from "./retry.ts";
 import { RoundTripTimes } from "./round_trip_times.ts";
-import { forwarderOf, type Route } from "./route.ts";
-import type { Leakable } from "./leak_watch.ts";
+import { connectionEnds, forwarderOf, type Route } from "./route.ts";
+import { ListNode } from "./linked_list.ts";
 import { type ClientTrace, traces } from "./trace.ts";
 
 /** Where the outcome of a round trip goes. */
@@ -40,8 +40,10 @@ export interface Settlement {
 }
 
 /** A round trip under way. Owns: its attempts, its timer, its listener on the signal. */
-export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWaiter, Leakable {
+export class RoundTrip
+  implements ExchangeEvents, ResponseExchange, ConnectionWaiter, OpenRoundTrip {
   readonly request: HttpRequest;
+  readonly place: ListNode<OpenRoundTrip> = new ListNode<OpenRoundTrip>(this);
   readonly #connections: ConnectionSource;
   /** Null once used: it would keep the response from being collected. */
   #settlement: Settlement | null;
@@ -434,9 +436,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   // ResponseExchange
 
   get connectionInfo(): ResponseConnection {
-    const { id, conn } = this.#connection!;
-    const { localAddr, remoteAddr, tls } = conn;
-    return { id, reused: this.#reused, localAddr, remoteAddr, tls };
+    const { id, conn, route } = this.#connection!;
+    return { id, reused: this.#reused, ...connectionEnds(this.request, route, conn) };
   }
 
   get decoding(): DecodingLimits | null {
