@@ -441,8 +441,7 @@ export class RoundTrip
   }
 
   get decoding(): DecodingLimits | null {
-    const { decompress } = this.request;
-    const decodes = decompress ?? this.#outgoing!.asksForCoding;
+    const decodes = this.request.decompress ?? this.#outgoing!.asksForCoding;
     return decodes !== false ? this.#connections.options.decoding : null;
   }
 
