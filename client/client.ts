@@ -5,11 +5,8 @@
  */
 import { HttpError, printable } from "../conn/http_error.ts";
 import { HttpHeaders, type HttpHeadersInit } from "../http1/http_headers.ts";
-import {
-  HttpRequest,
-  type HttpRequestInit,
-  parseUrlWithCredentials,
-} from "../transport/http_request.ts";
+import { HttpRequest, type HttpRequestInit } from "../transport/http_request.ts";
+import { parseUrlWithCredentials } from "../transport/request_url.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import type { BodySource } from "../transport/request_body.ts";
 import { type RoundTripper, Transport } from "../transport/transport.ts";

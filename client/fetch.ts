@@ -7,8 +7,9 @@
 import { HttpError } from "../conn/http_error.ts";
 import { decodableCodings } from "../http1/content_coding.ts";
 import { hasIntegrity } from "../transport/body_digests.ts";
-import { HttpRequest, parseUrlWithCredentials } from "../transport/http_request.ts";
+import { HttpRequest } from "../transport/http_request.ts";
 import { type Expected, parseIntegrity } from "../transport/integrity.ts";
+import { parseUrlWithCredentials } from "../transport/request_url.ts";
 import { isReplayable } from "../transport/request_body.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { type RoundTripper, Transport, type TransportOptions } from "../transport/transport.ts";

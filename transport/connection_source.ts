@@ -56,7 +56,7 @@ export interface ConnectionSource {
    */
   route(request: HttpRequest): Route | Promise<Route>;
   /** An idle connection, taken in the same step; undefined if there is none. */
-  take(wanted: RoutedRequest): PersistentConnection | undefined;
+  take(wanted: RoutedRequest, nowMs: number): PersistentConnection | undefined;
   /**
    * Gets a connection for `waiter`: its own, or one that becomes free first.
    *
@@ -68,7 +68,7 @@ export interface ConnectionSource {
   /** Puts back a connection that was taken and not used. */
   giveBack(connection: PersistentConnection): void;
   /** Null: nothing that the kernel holds could be missed. */
-  pollBarrier(connection: PersistentConnection): Promise<void> | null;
+  pollBarrier(connection: PersistentConnection, nowMs: number): Promise<void> | null;
   /** The body of `roundTrip` is open as long as `content` can be reached. */
   watch(content: object, roundTrip: OpenRoundTrip): void;
   /** The round trip is over, its body read or closed. */

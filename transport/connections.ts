@@ -107,12 +107,12 @@ export class Connections
       discardBody(request.body);
       return Promise.reject(this.#closed.reason);
     }
-    return new Promise((resolve, reject) => {
-      const roundTrip = new RoundTrip(request, source, { resolve, reject });
-      this.#leaks.begin(roundTrip);
-      this.#roundTrips.push(roundTrip.place);
-      roundTrip.start();
-    });
+    const settlement = Promise.withResolvers<HttpResponse>();
+    const roundTrip = new RoundTrip(request, source, settlement);
+    this.#leaks.begin(roundTrip);
+    this.#roundTrips.push(roundTrip.place);
+    roundTrip.start();
+    return settlement.promise;
   }
 
   /** Leases one connection for requests of the caller's own. */
@@ -176,9 +176,15 @@ export class Connections
     return this.options.router.route(request);
   }
 
-  take({ request, route: { key } }: RoutedRequest): PersistentConnection | undefined {
-    traces(this.options.trace, request.trace, (trace) => trace.getConn?.({ key: shownKey(key) }));
-    const lease = this.pool.take(key, this.clock.now());
+  take(
+    { request, route: { key } }: RoutedRequest,
+    nowMs: number,
+  ): PersistentConnection | undefined {
+    const { trace } = this.options;
+    if (trace !== null || request.trace !== null) {
+      traces(trace, request.trace, (trace) => trace.getConn?.({ key: shownKey(key) }));
+    }
+    const lease = this.pool.take(key, nowMs);
     if (lease === undefined) return undefined;
     const { connection } = lease;
     connection.kept = false;
@@ -203,11 +209,11 @@ export class Connections
 
   giveBack(connection: PersistentConnection): void {
     connection.conn.unref();
-    this.connectionIdle(connection);
+    this.connectionIdle(connection, this.clock.now());
   }
 
-  pollBarrier(connection: PersistentConnection): Promise<void> | null {
-    if (this.clock.now() - connection.readAtMs <= FRESH_MS) return null;
+  pollBarrier(connection: PersistentConnection, nowMs: number): Promise<void> | null {
+    if (nowMs - connection.readAtMs <= FRESH_MS) return null;
     return this.options.dialer.pollBarrier?.() ?? null;
   }
 
@@ -223,14 +229,14 @@ export class Connections
 
   // ConnectionKeeper
 
-  connectionIdle(connection: PersistentConnection): void {
+  connectionIdle(connection: PersistentConnection, nowMs: number): void {
     if (connection.held) return;
     if (this.options.closeAfterUse && connection.hasServed) {
       connection.close(closedError());
       return;
     }
     const { expiresAtMs } = connection;
-    this.pool.giveBack(connection.lease!, this.clock.now(), expiresAtMs);
+    this.pool.giveBack(connection.lease!, nowMs, expiresAtMs);
     this.#sweepBy(connection.lease!);
   }
 
@@ -258,6 +264,7 @@ export class Connections
 
   kept(connection: PersistentConnection): void {
     connection.kept = true;
+    if (this.options.trace === null) return;
     traces(this.options.trace, null, (trace) => trace.putIdleConn?.({ id: connection.id }));
   }
 

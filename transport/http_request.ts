@@ -10,6 +10,7 @@ import type { DigestCheck } from "./body_digests.ts";
 import { canHold, parseIntegrity } from "./integrity.ts";
 import type { ProgressHook } from "./progress.ts";
 import type { BodySource } from "./request_body.ts";
+import { requestUrl } from "./request_url.ts";
 import type { ClientTrace } from "./trace.ts";
 
 /** Trailer fields, or how to get them once the body has been sent. */
@@ -167,22 +168,15 @@ export class HttpRequest {
         throw invalid(`Unknown request option "${printable(name)}"`);
       }
     }
-    const target = parseUrl(url);
-    this.fragment = target.hash;
-    // Not by `target.hash`, which an empty fragment leaves empty.
-    if (target.href.includes("#")) target.hash = "";
+    const target = requestUrl(url);
     this.href = target.href;
-    this.scheme = target.protocol;
-    this.socketPath = target.protocol === "http+unix:" ? socketPathOf(target) : null;
-    const hostname = this.socketPath === null ? target.hostname : SOCKET_AUTHORITY;
-    this.hostname = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
-    this.port = target.port !== "" ? Number(target.port) : target.protocol === "https:" ? 443 : 80;
-    this.authority = this.socketPath === null ? target.host : SOCKET_AUTHORITY;
-    // An empty query is a query too, which only the whole URL tells.
-    const emptyQuery = target.search === "" && target.href.endsWith("?") ? "?" : "";
-    // Only of http and https does the URL parser make an empty path "/".
-    const path = target.pathname === "" && this.socketPath !== null ? "/" : target.pathname;
-    this.requestTarget = path + target.search + emptyQuery;
+    this.fragment = target.fragment;
+    this.scheme = target.origin.scheme;
+    this.socketPath = target.origin.socketPath;
+    this.hostname = target.origin.hostname;
+    this.port = target.origin.port;
+    this.authority = target.origin.authority;
+    this.requestTarget = target.requestTarget;
     this.method = init.method === undefined ? "GET" : `${init.method}`;
     checkMethod(this.method);
     this.headers = init.headers === undefined ? NO_HEADERS : HttpHeaders.frozen(init.headers);
@@ -297,69 +291,6 @@ const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
   "set-cookie",
   "cookie",
 ]);
-
-// The URL parser drops tabs and line ends without a word; nothing that holds them is meant.
-// deno-lint-ignore no-control-regex
-const CONTROL = /[\x00-\x1f\x7f]/;
-
-/**
- * A URL that can be requested.
- *
- * @throws {HttpError} `ERR_INVALID_REQUEST`: not a URL, or one with credentials or port 0.
- */
-function parseUrl(input: string | URL): URL {
-  const url = parseUrlWithCredentials(input);
-  if (url.username !== "" || url.password !== "") {
-    throw invalid("Cannot use a URL with credentials: send an Authorization header");
-  }
-  return url;
-}
-
-/**
- * A URL that can be requested once its credentials, if there are any, are taken off.
- *
- * @param base What a relative one is relative to.
- * @throws {HttpError} `ERR_INVALID_REQUEST`: not a URL, or one with port 0.
- */
-export function parseUrlWithCredentials(input: string | URL, base?: string): URL {
-  const text = input instanceof URL ? input.href : `${input}`;
-  if (CONTROL.test(text)) throw invalid("Cannot use this URL: a control character in it");
-  let url: URL;
-  try {
-    url = new URL(text, base);
-  } catch {
-    // The text may hold a password, and the runtime's error holds the text: only the scheme is shown.
-    const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(text)?.[0] ?? "";
-    throw invalid(`Cannot use this URL: not an absolute URL (${scheme || "no scheme"})`);
-  }
-  if (url.port === "0") throw invalid("Cannot use port 0");
-  return url;
-}
-
-/** What servers behind a Unix socket see as their host, unless the caller names another. */
-const SOCKET_AUTHORITY = "localhost";
-
-/**
- * The path of the socket that stands in the place of the host, decoded.
- *
- * Pure.
- *
- * @param url An `http+unix:` URL.
- * @throws {HttpError} `ERR_INVALID_REQUEST`: no absolute path stands there.
- */
-export function socketPathOf(url: URL): string {
-  if (url.port !== "") throw invalid("Cannot use an http+unix: URL with a port");
-  let path = "";
-  try {
-    path = decodeURIComponent(url.hostname);
-  } catch {
-    throw invalid(`Cannot use the socket path "${printable(url.hostname)}": not UTF-8`);
-  }
-  if (!path.startsWith("/") || path.includes("\0")) {
-    throw invalid(`Cannot use the socket path "${printable(path)}": not an absolute path`);
-  }
-  return path;
-}
 
 function flag(name: string, value: boolean | undefined): boolean | null {
   if (value === undefined || value === null) return null;

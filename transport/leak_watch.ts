@@ -7,6 +7,8 @@
 
 /** What can be leaked. */
 export interface Leakable {
+  /** Whether it is watched. For {@linkcode LeakWatch} alone. */
+  isWatched: boolean;
   /** For the warning: method and origin, no secrets. */
   readonly label: string;
   /** Called when the response is gone. @returns Whether its body was still open. */
@@ -36,12 +38,13 @@ export class LeakWatch {
 
   /** The body of `leakable` is open as long as `content` can be reached. */
   watch(content: object, leakable: Leakable): void {
+    leakable.isWatched = true;
     this.#registry.register(content, leakable, leakable);
   }
 
   /** The body has ended. */
   end(leakable: Leakable): void {
-    this.#registry.unregister(leakable);
+    if (leakable.isWatched) this.#registry.unregister(leakable);
   }
 
   #collected(leakable: Leakable): void {

@@ -94,7 +94,7 @@ class LeaseWaiter implements ConnectionWaiter {
       this.#settle(null, signal.reason);
       return;
     }
-    const idle = this.#source.take(this);
+    const idle = this.#source.take(this, this.#source.clock.now());
     if (idle !== undefined) {
       this.connectionReady(idle);
       return;
@@ -224,8 +224,8 @@ class Leased implements LeasedConnection, ConnectionSource {
     return this.#takenAt === this.#connection.exchangeCount;
   }
 
-  pollBarrier(connection: PersistentConnection): Promise<void> | null {
-    return this.#source.pollBarrier(connection);
+  pollBarrier(connection: PersistentConnection, nowMs: number): Promise<void> | null {
+    return this.#source.pollBarrier(connection, nowMs);
   }
 
   watch(content: object, roundTrip: OpenRoundTrip): void {

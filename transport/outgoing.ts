@@ -19,6 +19,8 @@ import { type RequestBody, requestBody } from "./request_body.ts";
 /** Sent unless the caller gives another, or an empty one for none. */
 export const USER_AGENT: string = "roundtrip/0.1.0";
 
+const USER_AGENT_LINE = fieldLine("User-Agent", USER_AGENT);
+
 /** What the transport adds to requests. */
 export interface OutgoingOptions {
   /** Content codings to ask for where the caller has not said what to accept; empty: none. */
@@ -71,26 +73,8 @@ export function outgoingRequest(request: HttpRequest, options: OutgoingOptions):
 
   let head = requestLine(method, requestTarget(request, options.forwarder));
   if (!given.host) head += fieldLine("Host", request.host ?? request.authority);
-  if (!given.userAgent) head += fieldLine("User-Agent", USER_AGENT);
-  headers.forEach((value, name) => {
-    switch (name.toLowerCase()) {
-      case "user-agent":
-        if (value !== "") head += fieldLine(name, value);
-        break;
-      case "content-length":
-        if (body === null) head += fieldLine(name, "0");
-        else if (!chunked) head += fieldLine(name, String(lengthBytes));
-        break;
-      case "expect":
-        if (!given.expect || !options.withoutExpect) head += fieldLine(name, value);
-        break;
-      case "proxy-authorization":
-        if (!options.withoutProxyAuthorization) head += fieldLine(name, value);
-        break;
-      default:
-        head += fieldLine(name, value);
-    }
-  });
+  if (!given.userAgent) head += USER_AGENT_LINE;
+  if (headers.size > 0) head += callersFields(request, given, lengthBytes, options);
   const { forwarder } = options;
   if (forwarder !== null && forwarder.username !== null && !given.proxyAuthorization) {
     head += fieldLine("Proxy-Authorization", basicCredentials(forwarder));
@@ -278,6 +262,36 @@ export class OutgoingBody implements OutgoingContent {
 
 function expectsContent(method: string): boolean {
   return method === "POST" || method === "PUT" || method === "PATCH";
+}
+
+/** The caller's fields, with what the transport knows better. */
+function callersFields(
+  { headers, body }: HttpRequest,
+  given: Given,
+  lengthBytes: number | null,
+  options: OutgoingOptions,
+): string {
+  let lines = "";
+  headers.forEach((value, name) => {
+    switch (name.toLowerCase()) {
+      case "user-agent":
+        if (value === "") return;
+        break;
+      case "content-length":
+        if (body === null) value = "0";
+        else if (lengthBytes === null) return;
+        else value = String(lengthBytes);
+        break;
+      case "expect":
+        if (given.expect && options.withoutExpect) return;
+        break;
+      case "proxy-authorization":
+        if (options.withoutProxyAuthorization) return;
+        break;
+    }
+    lines += fieldLine(name, value);
+  });
+  return lines;
 }
 
 /** @see RFC 9112 section 3.2 */

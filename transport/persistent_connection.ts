@@ -26,7 +26,7 @@ export interface ConnectionKeeper {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   /** The exchange is over; the connection may serve another. */
-  connectionIdle(connection: PersistentConnection): void;
+  connectionIdle(connection: PersistentConnection, nowMs: number): void;
   /** The connection is closed. */
   connectionGone(connection: PersistentConnection, error: unknown): void;
   /** The connection belongs to the caller now, after an upgrade. */
@@ -223,7 +223,7 @@ export class PersistentConnection implements ConnectionOwner {
     this.conn.unref();
     this.idleSinceMs = this.#keeper.clock.now();
     this.readAtMs = wasJustRead ? this.idleSinceMs : -Infinity;
-    this.#keeper.connectionIdle(this);
+    this.#keeper.connectionIdle(this, this.idleSinceMs);
   }
 
   closed(error: unknown): void {

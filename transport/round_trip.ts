@@ -44,6 +44,9 @@ export class RoundTrip
   implements ExchangeEvents, ResponseExchange, ConnectionWaiter, OpenRoundTrip {
   readonly request: HttpRequest;
   readonly place: ListNode<OpenRoundTrip> = new ListNode<OpenRoundTrip>(this);
+  isWatched: boolean = false;
+  /** Whether anybody is told of what happens. */
+  readonly #isTraced: boolean;
   readonly #connections: ConnectionSource;
   /** Null once used: it would keep the response from being collected. */
   #settlement: Settlement | null;
@@ -75,6 +78,7 @@ export class RoundTrip
     this.request = request;
     this.#connections = connections;
     this.#settlement = settlement;
+    this.#isTraced = connections.options.trace !== null || request.trace !== null;
     this.#times = new RoundTripTimes(connections.clock.now());
   }
 
@@ -87,19 +91,14 @@ export class RoundTrip
     }
     signal?.addEventListener("abort", this);
     if (timeoutMs > 0) {
-      this.#deadline = this.#connections.deadlines.set(
-        timeoutMs,
-        () =>
-          this.#expire(
-            this.#dialPhase ?? this.#phase,
-            `The exchange took more than ${timeoutMs} ms`,
-          ),
-      );
+      const what = `The exchange took more than ${timeoutMs} ms`;
+      const expire = (): void => this.#expire(this.#dialPhase ?? this.#phase, what);
+      this.#deadline = this.#connections.deadlines.set(timeoutMs, expire);
     }
     try {
       const route = this.#connections.route(this.request);
       if (route instanceof Promise) this.#await(route);
-      else this.#go(route);
+      else this.#go(route, this.#times.startedAt);
     } catch (error) {
       this.abort(withAttempt(error, "request", NEVER_SENT));
     }
@@ -108,16 +107,16 @@ export class RoundTrip
   async #await(route: Promise<Route>): Promise<void> {
     try {
       const found = await route;
-      if (!this.#over) this.#go(found);
+      if (!this.#over) this.#go(found, this.#connections.clock.now());
     } catch (error) {
       this.abort(withAttempt(error, "request", NEVER_SENT));
     }
   }
 
-  #go(route: Route): void {
+  #go(route: Route, now: number): void {
     this.#route = route;
     this.#outgoing = this.#prepare(false);
-    this.#acquire();
+    this.#acquire(now);
   }
 
   // ConnectionWaiter
@@ -142,8 +141,9 @@ export class RoundTrip
     this.#clearPhaseDeadline();
     // Another's connection came first: what its own dial costs is not this request's.
     if (connection.madeBy !== this.#dial) this.#dial = null;
-    if (connection.hasServed) this.#useProven(connection);
-    else this.#use(connection);
+    const now = this.#connections.clock.now();
+    if (connection.hasServed) this.#useProven(connection, now);
+    else this.#use(connection, now);
   }
 
   dialFailed(error: unknown): void {
@@ -202,18 +202,15 @@ export class RoundTrip
     });
   }
 
-  #acquire(): void {
-    const connection = this.#connections.take(this);
-    if (connection === undefined) {
-      this.#wait();
-      return;
-    }
-    this.#useProven(connection);
+  #acquire(now: number): void {
+    const connection = this.#connections.take(this, now);
+    if (connection === undefined) this.#wait();
+    else this.#useProven(connection, now);
   }
 
-  #useProven(connection: PersistentConnection): void {
-    const barrier = this.#connections.pollBarrier(connection);
-    if (barrier === null) this.#use(connection);
+  #useProven(connection: PersistentConnection, now: number): void {
+    const barrier = this.#connections.pollBarrier(connection, now);
+    if (barrier === null) this.#use(connection, now);
     else this.#prove(connection, barrier);
   }
 
@@ -252,26 +249,28 @@ export class RoundTrip
     }
     if (this.#over) return;
     this.#candidate = null;
-    if (connection.isIdle) this.#use(connection);
-    else this.#acquire();
+    const now = this.#connections.clock.now();
+    if (connection.isIdle) this.#use(connection, now);
+    else this.#acquire(now);
   }
 
-  #use(connection: PersistentConnection): void {
+  #use(connection: PersistentConnection, now: number): void {
     this.#connection = connection;
     this.#phase = "request";
     this.#attempts++;
     const { hasServed, wasIdle, idleSinceMs } = connection;
-    const now = this.#connections.clock.now();
     this.#times.gotConnAt = now;
     this.#reused = hasServed;
-    this.#each((trace) =>
-      trace.gotConn?.({
-        id: connection.id,
-        reused: hasServed,
-        wasIdle,
-        idleMs: wasIdle ? now - idleSinceMs : 0,
-      })
-    );
+    if (this.#isTraced) {
+      this.#each((trace) =>
+        trace.gotConn?.({
+          id: connection.id,
+          reused: hasServed,
+          wasIdle,
+          idleMs: wasIdle ? now - idleSinceMs : 0,
+        })
+      );
+    }
     connection.send(this.#outgoing!, this);
   }
 
@@ -315,7 +314,7 @@ export class RoundTrip
   // ExchangeEvents
 
   wroteHead(): void {
-    this.#each((trace) => trace.wroteHeaders?.());
+    if (this.#isTraced) this.#each((trace) => trace.wroteHeaders?.());
     if (!this.#connection!.awaitingContinue) return;
     this.#each((trace) => trace.wait100Continue?.());
     const { expectContinueTimeoutMs } = this.#connections.options;
@@ -340,12 +339,12 @@ export class RoundTrip
         "Waiting for the response",
       );
     }
-    this.#each((trace) => trace.wroteRequest?.({ error }));
+    if (this.#isTraced) this.#each((trace) => trace.wroteRequest?.({ error }));
   }
 
   firstByte(): void {
     this.#times.firstByteAt = this.#connections.clock.now();
-    this.#each((trace) => trace.gotFirstResponseByte?.());
+    if (this.#isTraced) this.#each((trace) => trace.gotFirstResponseByte?.());
   }
 
   informational(head: ResponseHead): void {
@@ -490,7 +489,7 @@ export class RoundTrip
     else this.#outgoing.content?.discard();
     this.#bodyEnd.settle(error, trailers);
     this.#connections.ended(this);
-    if (!this.#responded) return;
+    if (!this.#responded || !this.#isTraced) return;
     this.#each((trace) => trace.bodyDone?.({ bytes: this.#bodyEnd.wireBytes, error }));
   }
 
