@@ -63,6 +63,14 @@ export class BackOff {
   }
 }
 
+/** @throws {HttpError} `ERR_INVALID_REQUEST`: not a count of 1 or more. */
+export function checkedAttempts(attempts: number): number {
+  if (Number.isSafeInteger(attempts) && attempts >= 1) return attempts;
+  throw new HttpError("ERR_INVALID_REQUEST", `attempts is not 1 or more: ${attempts}`, {
+    phase: "client",
+  });
+}
+
 /** @throws {HttpError} `ERR_INVALID_REQUEST`: not 0 or more. */
 export function checkedAmount(name: string, value: number): number {
   if (typeof value !== "number" || !(value >= 0)) {

@@ -11,7 +11,8 @@ import type { HttpResponse } from "../transport/http_response.ts";
 import type { BodySource } from "../transport/request_body.ts";
 import { type RoundTripper, Transport } from "../transport/transport.ts";
 import { type CookieJar, setCookies, withCookies, withoutReplaced } from "./cookie_jar.ts";
-import { isRedirect, type Redirect, redirectedRequest, SECRETS } from "./redirect.ts";
+import { DefaultHeaders } from "./default_headers.ts";
+import { isRedirect, type Redirect, redirectedRequest } from "./redirect.ts";
 import { TimeLeft } from "./time_left.ts";
 import { takeCredentials } from "./url_credentials.ts";
 
@@ -80,7 +81,7 @@ export type FormSource =
  *
  * Credentials in a URL, its own or the base URL's, become `Authorization: Basic`, unless the request
  * has an `Authorization` of its own; `response.url` does not show them. A redirect to another
- * scheme, host or port loses them and every other secret, and never gets them back.
+ * scheme, host, port or socket loses them and every other secret, and never gets them back.
  *
  * @see RFC 9110 section 15.4
  *
@@ -101,7 +102,7 @@ export class Client {
   readonly #jar: CookieJar | null;
   readonly #timeoutMs: number;
   readonly #baseUrl: URL | undefined;
-  readonly #headers: HttpHeaders;
+  readonly #headers: DefaultHeaders;
   readonly #sensitiveHeaders: readonly string[];
   readonly #maxRedirects: number;
   readonly #checkRedirect: CheckRedirect | undefined;
@@ -128,10 +129,10 @@ export class Client {
     this.#baseUrl = options.baseUrl === undefined
       ? undefined
       : parseUrlWithCredentials(options.baseUrl);
-    this.#headers = new HttpHeaders(options.headers);
     const sensitiveHeaders = options.sensitiveHeaders ?? [];
     if (!Array.isArray(sensitiveHeaders)) throw invalid("sensitiveHeaders is not a list of names");
     this.#sensitiveHeaders = sensitiveHeaders.map((name) => `${name}`.toLowerCase());
+    this.#headers = new DefaultHeaders(options.headers, this.#sensitiveHeaders, this.#baseUrl);
     this.#maxRedirects = options.maxRedirects ?? 10;
     if (!Number.isSafeInteger(this.#maxRedirects) || this.#maxRedirects < 0) {
       throw invalid(`maxRedirects is not a count: ${this.#maxRedirects}`);
@@ -260,20 +261,12 @@ export class Client {
     if (authorization !== null && !headers.has("authorization")) {
       headers.append("Authorization", authorization);
     }
-    const isForeign = this.#baseUrl !== undefined && this.#baseUrl.origin !== url.origin;
-    const defaults = [...this.#headers].filter(([name]) =>
-      !headers.has(name) && !(isForeign && this.#isSecret(name))
-    );
+    const defaults = this.#headers.missingIn(headers, url);
     return new HttpRequest(url, {
       ...init,
       headers: defaults.length === 0 ? headers : [...defaults, ...headers],
       timeoutMs: init.timeoutMs ?? this.#timeoutMs,
     });
-  }
-
-  #isSecret(name: string): boolean {
-    const key = name.toLowerCase();
-    return SECRETS.includes(key) || this.#sensitiveHeaders.includes(key);
   }
 
   async #follow(request: HttpRequest): Promise<HttpResponse> {

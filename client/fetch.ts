@@ -5,15 +5,17 @@
  * @module
  */
 import { HttpError } from "../conn/http_error.ts";
-import { HttpHeaders } from "../http1/http_headers.ts";
+import { decodableCodings } from "../http1/content_coding.ts";
+import { hasIntegrity } from "../transport/body_digests.ts";
 import { HttpRequest } from "../transport/http_request.ts";
+import { type Expected, parseIntegrity } from "../transport/integrity.ts";
 import { parseUrlWithCredentials } from "../transport/request_url.ts";
 import { isReplayable } from "../transport/request_body.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { type RoundTripper, Transport, type TransportOptions } from "../transport/transport.ts";
 import { Client, type ClientOptions } from "./client.ts";
 import { defaultTransport } from "./default_client.ts";
-import { hasIntegrity } from "./fetch_integrity.ts";
+import { DefaultHeaders } from "./default_headers.ts";
 import { blobUrlResponse, dataUrlResponse } from "./fetch_local.ts";
 import { isBadPort } from "./fetch_ports.ts";
 import { type FetchCall, fetchCall, plainCall } from "./fetch_request.ts";
@@ -24,11 +26,13 @@ import {
   responseOf,
   webResponse,
 } from "./fetch_response.ts";
-import { SECRETS } from "./redirect.ts";
+import { isSameOrigin } from "./origin.ts";
+import { REDIRECT_STATUSES } from "./redirect.ts";
 
 /**
  * Options of {@linkcode createFetch}: those of a transport, or a `transport` that is there already,
- * and those of a client. `maxRedirects` is 20 unless stated.
+ * and those of a client. Unless stated, `maxRedirects` is 20, and `acceptEncoding` every coding that
+ * can be taken off. `http+unix:` URLs are for the socket of `baseUrl` only.
  */
 export interface FetchOptions extends TransportOptions, ClientOptions {}
 
@@ -57,52 +61,52 @@ interface Clients {
 /** What one `fetch` works with. Owns: the transport, unless it was given one. */
 class Fetcher {
   readonly #baseUrl: URL | undefined;
-  /** Lines for calls that give none of the name: to the origin of the base URL, and elsewhere. */
-  readonly #ownDefaults: HttpHeaders;
-  readonly #foreignDefaults: HttpHeaders;
+  readonly #defaults: DefaultHeaders;
   readonly #timeoutMs: number;
   readonly #clients: Clients;
   readonly #cookieless: Clients;
 
   constructor(options: FetchOptions) {
     const { client, transport } = split(options);
-    const shared = { ...client, transport: client.transport ?? new Transport(transport) };
+    this.#baseUrl = client.baseUrl === undefined ? undefined : baseUrl(client.baseUrl);
+    const shared = {
+      ...client,
+      transport: guarded(
+        client.transport ?? new Transport({
+          ...transport,
+          acceptEncoding: transport.acceptEncoding ?? decodableCodings(),
+        }),
+        this.#baseUrl,
+      ),
+    };
     this.#clients = clients(shared);
     this.#cookieless = client.jar ? clients({ ...shared, jar: null }) : this.#clients;
-    this.#baseUrl = client.baseUrl === undefined ? undefined : baseUrl(client.baseUrl);
-    this.#ownDefaults = new HttpHeaders(client.headers).freeze();
-    const secrets = [...SECRETS, ...client.sensitiveHeaders ?? []].map((it) => it.toLowerCase());
-    const open = [...this.#ownDefaults].filter(([name]) => !secrets.includes(name.toLowerCase()));
-    this.#foreignDefaults = this.#baseUrl === undefined
-      ? this.#ownDefaults
-      : new HttpHeaders(open).freeze();
+    // The client has looked at them.
+    const sensitive = (client.sensitiveHeaders ?? []).map((name) => `${name}`.toLowerCase());
+    this.#defaults = new DefaultHeaders(client.headers, sensitive, this.#baseUrl);
     this.#timeoutMs = client.timeoutMs ?? 0;
   }
 
   async fetch(input: unknown, init: unknown): Promise<Response> {
     let signal: AbortSignal | null = null;
     try {
-      const plain = this.#ownDefaults.size === 0 ? plainCall(input, init) : null;
-      const call = plain ?? await fetchCall(input, init, this.#baseUrl?.href, this.#defaultsFor);
+      const plain = this.#defaults.isEmpty ? plainCall(input, init) : null;
+      const call = plain ?? await fetchCall(input, init, this.#baseUrl?.href, this.#defaults);
       signal = call.signal;
       signal?.throwIfAborted();
       if (call.href.startsWith("data:") || call.href.startsWith("blob:")) {
         return await localResponse(call);
       }
       const exchange = await this.#exchange(call);
-      return call.integrity === ""
+      if (call.integrity === "") return fetchedResponse(exchange, signal);
+      const expected = parseIntegrity(call.integrity);
+      return expected.length === 0
         ? fetchedResponse(exchange, signal)
-        : await checkedResponse(exchange, call.integrity);
+        : await checkedResponse(exchange, expected);
     } catch (error) {
       throw networkError(error, signal);
     }
   }
-
-  /** Secrets among the defaults are for the origin of the base URL, where there is one. */
-  readonly #defaultsFor = (href: string): HttpHeaders => {
-    const isOwn = this.#baseUrl === undefined || this.#baseUrl.origin === new URL(href).origin;
-    return isOwn ? this.#ownDefaults : this.#foreignDefaults;
-  };
 
   async #exchange(call: FetchCall): Promise<HttpResponse> {
     const request = new HttpRequest(call.href, {
@@ -111,12 +115,12 @@ class Fetcher {
       body: call.body,
       signal: call.signal ?? undefined,
       timeoutMs: this.#timeoutMs,
-      decompress: true,
+      decompress: "known",
     });
     const { following, manual } = call.withoutCookies ? this.#cookieless : this.#clients;
     if (call.redirect === "follow") return await following.do(request);
     const exchange = await manual.do(request);
-    if (call.redirect === "error" && REDIRECTS.has(exchange.status)) {
+    if (call.redirect === "error" && REDIRECT_STATUSES.has(exchange.status)) {
       await exchange.body.close();
       throw new HttpError("ERR_REDIRECT", `A redirect, status ${exchange.status}`, {
         phase: "redirect",
@@ -135,21 +139,18 @@ function baseUrl(input: string | URL): URL {
 }
 
 function clients(options: ClientOptions & { transport: RoundTripper }): Clients {
-  const transport = withoutBadPorts(options.transport);
   // There is no page whose address to tell.
   const referer = options.referer ?? false;
   return {
     following: new Client({
       ...options,
-      transport: withoutLostStreams(transport),
+      transport: withoutLostStreams(options.transport),
       maxRedirects: options.maxRedirects ?? MAX_REDIRECTS,
       referer,
     }),
-    manual: new Client({ ...options, transport, maxRedirects: 0, referer }),
+    manual: new Client({ ...options, maxRedirects: 0, referer }),
   };
 }
-
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
  * Makes a function with the signature and the semantics of the platform's `fetch`, over connections
@@ -203,16 +204,18 @@ function split(options: FetchOptions): { client: ClientOptions; transport: Trans
   return { client, transport };
 }
 
-/** For each request of a chain of redirects. */
-function withoutBadPorts(transport: RoundTripper): RoundTripper {
+/** For each request of a chain of redirects; URLs for `fetch` often come from others. */
+function guarded(transport: RoundTripper, baseUrl: URL | undefined): RoundTripper {
+  const refuse = (what: string): Promise<never> =>
+    Promise.reject(
+      new HttpError("ERR_BLOCKED", `fetch does not talk to ${what}`, { phase: "client" }),
+    );
   return {
     roundTrip: (request) => {
-      if (!isBadPort(request.port)) return transport.roundTrip(request);
-      return Promise.reject(
-        new HttpError("ERR_BLOCKED", `fetch does not talk to port ${request.port}`, {
-          phase: "client",
-        }),
-      );
+      if (isBadPort(request.port)) return refuse(`port ${request.port}`);
+      if (request.socketPath === null) return transport.roundTrip(request);
+      const isOwn = baseUrl !== undefined && isSameOrigin(baseUrl, request.url);
+      return isOwn ? transport.roundTrip(request) : refuse("a socket that is not its baseUrl");
     },
   };
 }
@@ -229,7 +232,7 @@ function withoutLostStreams(transport: RoundTripper): RoundTripper {
 
 async function refuseRedirect(response: HttpResponse): Promise<HttpResponse> {
   const { status } = response;
-  if (!REDIRECTS.has(status) || status === 303 || !response.headers.has("location")) {
+  if (!REDIRECT_STATUSES.has(status) || status === 303 || !response.headers.has("location")) {
     return response;
   }
   await response.body.close();
@@ -238,10 +241,14 @@ async function refuseRedirect(response: HttpResponse): Promise<HttpResponse> {
   });
 }
 
-async function checkedResponse(exchange: HttpResponse, integrity: string): Promise<Response> {
+/** Nothing is delivered before it is checked; whatever the transport, all of it is here then. */
+async function checkedResponse(
+  exchange: HttpResponse,
+  expected: readonly Expected[],
+): Promise<Response> {
   const bytes = await exchange.bytes();
   // What has no body has no integrity either.
-  if (hasNullBody(exchange) || !await hasIntegrity(bytes, integrity)) throw wrongIntegrity();
+  if (hasNullBody(exchange) || !await hasIntegrity(bytes, expected)) throw wrongIntegrity();
   return responseOf(exchange, bytes);
 }
 
@@ -250,7 +257,7 @@ async function localResponse(call: FetchCall): Promise<Response> {
   const { status, statusText, headers, bytes } = url.startsWith("data:")
     ? dataUrlResponse(url)
     : await blobUrlResponse(url, call.method, call.headers.get("range"));
-  if (!await hasIntegrity(bytes, call.integrity)) throw wrongIntegrity();
+  if (!await hasIntegrity(bytes, parseIntegrity(call.integrity))) throw wrongIntegrity();
   const body = call.method === "HEAD" ? null : bytes;
   return webResponse(body, { statusText, headers }, { url, status, exchange: null });
 }

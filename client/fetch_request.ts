@@ -6,6 +6,7 @@
  */
 import { HttpHeaders } from "../http1/http_headers.ts";
 import type { BodySource } from "../transport/request_body.ts";
+import type { DefaultHeaders } from "./default_headers.ts";
 import { fetchBody, isStream, readAhead } from "./fetch_body.ts";
 import { type FetchReferrerPolicy, refererFor, REFERRER_POLICIES } from "./fetch_referrer.ts";
 
@@ -85,7 +86,7 @@ const PLAIN: Omit<FetchCall, "href"> = {
  * The call for what the platform's `fetch` takes.
  *
  * @param baseUrl What relative URLs are relative to, or undefined.
- * @param defaultsFor Header lines for calls to that URL that do not give a line of the name.
+ * @param defaults Header lines for calls that do not give a line of the name.
  * @throws {TypeError} Anything that the Fetch Standard refuses, and routes of the runtime's own.
  * @throws {HttpError} `ERR_INVALID_REQUEST`: header fields that may not be sent.
  */
@@ -93,7 +94,7 @@ export async function fetchCall(
   input: unknown,
   init: unknown,
   baseUrl: string | undefined,
-  defaultsFor: (href: string) => HttpHeaders,
+  defaults: DefaultHeaders,
 ): Promise<FetchCall> {
   if (init !== undefined && init !== null && typeof init !== "object") {
     throw new TypeError("fetch: init is not an object");
@@ -110,9 +111,9 @@ export async function fetchCall(
   }
   addReferer(headers, given, request, href);
   addCacheControl(headers, given, request);
-  defaultsFor(href).forEach((value, name) => {
-    if (!headers.has(name)) headers.append(name, value);
-  });
+  for (const [name, value] of defaults.missingIn(headers, new URL(href))) {
+    headers.append(name, value);
+  }
   if (!headers.has("accept")) headers.append("Accept", "*/*");
   const signal = given.signal === undefined ? request?.signal : given.signal as AbortSignal | null;
   if (signal !== undefined && signal !== null && !(signal instanceof AbortSignal)) {

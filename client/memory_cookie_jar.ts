@@ -86,8 +86,9 @@ const PATH = /^\/[\x20-\x3a\x3c-\x7e\x80-\xff]*$/;
  *
  * A cookie for a public suffix, such as `co.uk`, for another host, with control characters, too large,
  * or against the rules of its prefix is ignored. `Secure` cookies are neither set nor sent without
- * https, also on the own machine, and are not replaced from there. The library is loaded when a
- * method first needs it.
+ * https, also on the own machine, and are not replaced from there. What is neither http nor https, a
+ * Unix socket too, has no host that a cookie could be for: it sets none and is sent none. The library
+ * is loaded when a method first needs it.
  *
  * @see RFC 6265
  *
@@ -151,6 +152,7 @@ export class MemoryCookieJar implements CookieJar {
 
   /** Takes a cookie, or ignores it. Never throws because of it. */
   async setCookie(url: URL, setCookie: string): Promise<void> {
+    if (!isWeb(url)) return;
     const { tough, jar, store } = await this.#load();
     const cookie = this.#parsed(tough, setCookie);
     if (cookie === null) return;
@@ -166,6 +168,7 @@ export class MemoryCookieJar implements CookieJar {
 
   /** The value of `Cookie`, longest path first, then oldest first; empty if there is none. */
   async getCookieHeader(url: URL): Promise<string> {
+    if (!isWeb(url)) return "";
     const { jar } = await this.#load();
     let header = "";
     for (const { key, value } of jar.getCookiesSync(plainUrl(url))) {
@@ -277,6 +280,10 @@ function isStored(value: unknown): boolean {
     [hostOnly, secure, httpOnly].every((flag) => typeof flag === "boolean") &&
     (sameSite === null || ["strict", "lax", "none"].includes(sameSite as string)) &&
     (expires === null || typeof expires === "string" && !Number.isNaN(Date.parse(expires)));
+}
+
+function isWeb({ protocol }: URL): boolean {
+  return protocol === "http:" || protocol === "https:";
 }
 
 /** The URL so that the library, which decodes paths, sees the path as it is sent. */

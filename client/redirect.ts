@@ -7,18 +7,12 @@ import { HttpError, printable } from "../conn/http_error.ts";
 import { HttpHeaders } from "../http1/http_headers.ts";
 import type { HttpRequest } from "../transport/http_request.ts";
 import { isReplayable } from "../transport/request_body.ts";
+import { socketPathOf } from "../transport/request_url.ts";
+import { SECRETS } from "./default_headers.ts";
+import { isSameOrigin } from "./origin.ts";
 
-const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-
-/** Header fields, in lower case, that no other origin may see. */
-export const SECRETS: readonly string[] = [
-  "authorization",
-  "proxy-authorization",
-  "cookie",
-  "cookie2",
-  "www-authenticate",
-  "proxy-authenticate",
-];
+/** Statuses that lead elsewhere, where a `Location` says whither. */
+export const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /** Header fields that describe a body, and go with it, besides `Content-*`. */
 const ABOUT_BODY: readonly string[] = ["transfer-encoding", "expect", "trailer"];
@@ -48,13 +42,13 @@ export function isRedirect(method: string, redirect: Redirect): boolean {
  * The request that follows a redirect.
  *
  * The method becomes GET after 303 (HEAD stays) and, for POST, after 301 and 302; the body goes
- * with it. Secrets are dropped where scheme, host or port change; as each request is made from the
- * one before, they never come back. A `Host` of the caller's is dropped.
+ * with it. Secrets are dropped where scheme, host, port or socket change; as each request is made
+ * from the one before, they never come back. A `Host` of the caller's is dropped.
  *
  * Pure.
  *
- * @throws {HttpError} `ERR_REDIRECT`: not to http or https, not a URL, with credentials, to two
- * places at once, or a body that cannot be sent again.
+ * @throws {HttpError} `ERR_REDIRECT`: not to http or https (nor, from a Unix socket, to the same
+ * socket), not a URL, with credentials, to two places at once, or a body that cannot be sent again.
  * @see RFC 9110 section 15.4, RFC 9110 section 10.2.2
  */
 export function redirectedRequest(
@@ -76,11 +70,15 @@ export function redirectedRequest(
   const headers = new HttpHeaders(request.headers);
   headers.delete("host");
   if (toGet) { for (const name of aboutBody(request.headers)) headers.delete(name); }
-  if (url.origin !== from.origin) {
+  const isSame = isSameOrigin(from, url);
+  if (!isSame) {
     for (const name of [...SECRETS, ...rules.sensitiveHeaders]) headers.delete(name);
   }
   if (from.protocol === "https:" && url.protocol === "http:") headers.delete("referer");
-  else if (rules.referer && !callersReferer(request)) headers.set("Referer", referer(from, url));
+  else if (rules.referer && request.socketPath === null && !callersReferer(request)) {
+    // Another origin learns only where it came from: paths and queries hold secrets too.
+    headers.set("Referer", isSame ? from.href : from.origin + "/");
+  }
   const withoutBody = { method: "GET", body: null, contentLength: undefined, trailers: undefined };
   return request.with({
     ...(toGet ? withoutBody : {}),
@@ -97,11 +95,6 @@ function callersReferer(request: HttpRequest): boolean {
   return first.headers.has("referer");
 }
 
-/** Another origin learns only where it came from: paths and queries hold secrets too. */
-function referer(from: URL, to: URL): string {
-  return from.origin === to.origin ? from.href : from.origin + "/";
-}
-
 function aboutBody(headers: HttpHeaders): string[] {
   const names = [...headers].map(([name]) => name.toLowerCase());
   return [...ABOUT_BODY, ...names.filter((name) => name.startsWith("content-"))];
@@ -114,13 +107,25 @@ function target(request: HttpRequest, location: string): URL {
   } catch {
     throw refused(`its target is not a URL: "${printable(withoutCredentials(location))}"`);
   }
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
+  const isWeb = url.protocol === "http:" || url.protocol === "https:";
+  if (!isWeb && !isSameSocket(request, url)) {
     throw refused(`its target is a ${printable(url.protocol)} URL`);
   }
   if (url.port === "0") throw refused("its target has port 0");
   if (url.username !== "" || url.password !== "") throw refused("its target has credentials");
   if (!url.href.includes("#")) url.hash = request.fragment;
   return url;
+}
+
+/** A socket is a door to its machine: whoever is behind another one must not open it. */
+function isSameSocket(request: HttpRequest, url: URL): boolean {
+  if (url.protocol !== "http+unix:") return false;
+  try {
+    return socketPathOf(url) === request.socketPath;
+  } catch {
+    // It names no socket at all.
+    return false;
+  }
 }
 
 /** Header values hold one character for each byte; as characters they would be encoded twice. */

@@ -15,7 +15,7 @@ import {
   type Timings,
 } from "../transport/http_response.ts";
 import type { RoundTripper } from "../transport/transport.ts";
-import { BackOff, type BackOffOptions } from "./back_off.ts";
+import { BackOff, type BackOffOptions, checkedAttempts } from "./back_off.ts";
 import { ResumedContent, type ResumeEvent } from "./resumed_content.ts";
 import { strongValidator } from "./strong_validator.ts";
 import { TimeLeft } from "./time_left.ts";
@@ -83,10 +83,7 @@ export class ResumingTransport implements RoundTripper {
       if (!OPTIONS.has(name)) throw invalid(`Unknown resume option "${printable(name)}"`);
     }
     this.#transport = transport;
-    this.#attempts = options.attempts ?? 3;
-    if (!Number.isSafeInteger(this.#attempts) || this.#attempts < 1) {
-      throw invalid(`attempts is not 1 or more: ${this.#attempts}`);
-    }
+    this.#attempts = checkedAttempts(options.attempts ?? 3);
     this.#backOff = new BackOff(options);
     this.#onResume = options.onResume;
   }
@@ -120,13 +117,16 @@ export class ResumingTransport implements RoundTripper {
       onResume: this.#onResume,
       time,
     });
-    return response.withContent(content, new ResumedExchange(request, response));
+    const resumed = response.withContent(content, new ResumedExchange(request, response));
+    const { kind } = response.framing;
+    // Where there is no content nothing is waited for, unless its absence is an error.
+    return (kind === "none" || kind === "tunnel") && !resumed.isProcessed ? response : resumed;
   }
 }
 
 /** Whether a request asks for the whole of something, as it is. */
 function isWhole({ method, decompress, headers }: HttpRequest): boolean {
-  return method === "GET" && decompress !== true && !headers.has("range") &&
+  return method === "GET" && !decompress && !headers.has("range") &&
     !headers.has("if-range") && !headers.has("accept-encoding");
 }
 

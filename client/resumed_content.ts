@@ -9,7 +9,7 @@ import type { Deviation } from "../http1/field_lines.ts";
 import type { Framing } from "../http1/framing.ts";
 import { HttpHeaders } from "../http1/http_headers.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
+import type { HttpResponse, ReceivedResponse } from "../transport/http_response.ts";
 import type { RoundTripper } from "../transport/transport.ts";
 import type { BackOff } from "./back_off.ts";
 import { hasValidator, type StrongValidator } from "./strong_validator.ts";
@@ -59,7 +59,7 @@ const CONDITIONS: readonly string[] = [
 export class ResumedContent implements IncomingContent {
   readonly whole = null;
   readonly framing: Framing;
-  readonly #first: HttpResponse;
+  readonly #first: ReceivedResponse;
   readonly #resumption: Resumption;
   #current: HttpResponse;
   #position = 0;
@@ -72,15 +72,13 @@ export class ResumedContent implements IncomingContent {
   /** While the next part is waited for: what the reader's giving up ends. */
   #asking: AbortController | null = null;
 
-  /** @param first A response whose content is not empty, with its body unread. */
-  constructor(first: HttpResponse, resumption: Resumption) {
+  /** @param first A response with its body unread. */
+  constructor(first: ReceivedResponse, resumption: Resumption) {
     this.#first = first;
     this.#current = first;
     this.#resumption = resumption;
-    this.#totalBytes = first.contentLength;
-    this.framing = this.#totalBytes === null
-      ? { kind: "chunked" }
-      : { kind: "length", bytes: this.#totalBytes };
+    this.framing = first.framing;
+    this.#totalBytes = this.framing.kind === "length" ? this.framing.bytes : null;
   }
 
   get deviations(): readonly Deviation[] {

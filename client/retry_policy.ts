@@ -9,7 +9,7 @@ import type { HttpRequest } from "../transport/http_request.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { isReplayable } from "../transport/request_body.ts";
 import type { RoundTripper } from "../transport/transport.ts";
-import { BackOff, type BackOffOptions, checkedAmount } from "./back_off.ts";
+import { BackOff, type BackOffOptions, checkedAmount, checkedAttempts } from "./back_off.ts";
 import { retryAfterMs } from "./retry_after.ts";
 import { RetryBudget } from "./retry_budget.ts";
 import { TimeLeft } from "./time_left.ts";
@@ -124,10 +124,7 @@ export class RetryingTransport implements RoundTripper {
       if (!OPTIONS.has(name)) throw invalid(`Unknown retry option "${printable(name)}"`);
     }
     this.#transport = transport;
-    this.#attempts = options.attempts ?? 3;
-    if (!Number.isSafeInteger(this.#attempts) || this.#attempts < 1) {
-      throw invalid(`attempts is not 1 or more: ${this.#attempts}`);
-    }
+    this.#attempts = checkedAttempts(options.attempts ?? 3);
     this.#statuses = new Set(options.statuses ?? [429, 502, 503, 504]);
     this.#methods = new Set(options.methods ?? IDEMPOTENT);
     this.#maxRetryAfterMs = checkedAmount("maxRetryAfterMs", options.maxRetryAfterMs ?? 60_000);

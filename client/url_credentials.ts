@@ -4,8 +4,7 @@
  * @module
  */
 import { HttpError } from "../conn/http_error.ts";
-
-const encoder = new TextEncoder();
+import { percentDecoded } from "./percent_decoded.ts";
 
 /** User names and passwords that Basic cannot carry. */
 // deno-lint-ignore no-control-regex
@@ -22,8 +21,8 @@ const CONTROL = /[\x00-\x1f\x7f]/;
  */
 export function takeCredentials(url: URL): string | null {
   if (url.username === "" && url.password === "") return null;
-  const user = percentDecoded(url.username);
-  const password = percentDecoded(url.password);
+  const user = decoded(url.username);
+  const password = decoded(url.password);
   url.username = "";
   url.password = "";
   if (user.includes(":") || CONTROL.test(user) || CONTROL.test(password)) {
@@ -36,11 +35,7 @@ export function takeCredentials(url: URL): string | null {
   return `Basic ${btoa(`${user}:${password}`)}`;
 }
 
-/** The bytes that the text stands for, one character each; a `%` that begins no byte is itself. */
-function percentDecoded(text: string): string {
-  const bytes = Array.from(encoder.encode(text), (byte) => String.fromCharCode(byte)).join("");
-  return bytes.replace(
-    /%([0-9A-Fa-f]{2})/g,
-    (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)),
-  );
+/** The bytes that the text stands for, one character each. */
+function decoded(text: string): string {
+  return Array.from(percentDecoded(text), (byte) => String.fromCharCode(byte)).join("");
 }

@@ -63,7 +63,6 @@ export class FieldLines {
   /** Index of the first `Content-Encoding` line, -1 if there is none. */
   readonly contentEncoding: number;
   /** Index of the first `Keep-Alive` line, -1 if there is none. */
-  /** `Keep-Alive`. */
   readonly keepAlive: number;
   /** Whether one of those fields has come on more than one line. */
   readonly isRepeated: boolean;

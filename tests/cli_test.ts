@@ -308,7 +308,9 @@ test("cli: --compressed asks for gzip and takes it off; without it bytes stay as
 test("cli: an authority that nobody knows is refused; -k and --cacert help", async () => {
   await withTlsServer(async (url) => {
     failed(await runCli([`${url}/hello`]), 35, /\[ERR_TLS, tls\]/);
-    assert.equal(wellDone(await runCli(["-k", `${url}/hello`])), "hello");
+    const insecure = await runCli(["-k", `${url}/hello`]);
+    assert.match(insecure.stderr, /^Warning: insecureSkipVerify is set: [^\n]+\n$/);
+    assert.equal(wellDone({ ...insecure, stderr: "" }), "hello");
     assert.equal(wellDone(await runCli(["--cacert", certPath("ca.pem"), `${url}/hello`])), "hello");
     const other = await runCli(["--cacert", certPath("other_ca.pem"), `${url}/hello`]);
     failed(other, 35, /\[ERR_TLS, tls\]/);

@@ -91,7 +91,8 @@ export function abortCells(): Cell[] {
         if (bodiless && /body/.test(abort)) continue;
         cells.push({
           name: `status ${status} in ${coding}, aborted ${abort}`,
-          run: (fetch, server) => abortAt(fetch, server, abort, `/answer/${status}/${coding}`),
+          run: (fetch, server) =>
+            abortAt(fetch, server, abort, `/answer/${status}/${encodeURIComponent(coding)}`),
         });
       }
     }
@@ -195,6 +196,21 @@ export function otherCells(): Cell[] {
     get("pairs that are none", { headers: [["x-a"]] as unknown as [string, string][] }),
     get("Cookie and Authorization", { headers: { Cookie: "a=b", Authorization: "Basic x" } }),
     get("Host", { headers: { Host: "example.com" } }),
+    get(
+      "Accept-Encoding, answered with that coding",
+      { headers: { "Accept-Encoding": "gzip" } },
+      "/answer/200/gzip/never",
+    ),
+    get(
+      "Accept-Encoding, answered with another coding",
+      { headers: { "Accept-Encoding": "identity" } },
+      "/answer/200/br/never",
+    ),
+    get(
+      "Range, answered with a coding",
+      { headers: { "Range": "bytes=0-" } },
+      "/answer/206/gzip/never",
+    ),
     get("Accept", { headers: { Accept: "text/x" } }),
     get("a Content-Type of the caller's", {
       method: "POST",

@@ -17,12 +17,30 @@ export interface SeenRequest {
 /** What every coded body says. */
 export const PLAIN_TEXT: string = "The quick brown fox jumps over the lazy dog. ".repeat(40);
 
+interface Coding {
+  /** The value of `Content-Encoding`; null: the field is not sent. */
+  readonly field: string | null;
+  encode(bytes: Uint8Array): Uint8Array;
+}
+
 /** Codings of the plain text. */
-export const CODINGS: Record<string, (bytes: Uint8Array) => Uint8Array> = {
-  identity: (bytes) => bytes,
-  gzip: (bytes) => zlib.gzipSync(bytes),
-  deflate: (bytes) => zlib.deflateSync(bytes),
-  unknown: (bytes) => bytes,
+export const CODINGS: Record<string, Coding> = {
+  "identity": { field: null, encode: (bytes) => bytes },
+  "gzip": { field: "gzip", encode: zlib.gzipSync },
+  "x-gzip": { field: "X-GZIP", encode: zlib.gzipSync },
+  "deflate": { field: "deflate", encode: zlib.deflateSync },
+  "raw deflate": { field: "deflate", encode: zlib.deflateRawSync },
+  "br": { field: "br", encode: zlib.brotliCompressSync },
+  // Node 22 has it from 22.15.
+  ...(typeof zlib.zstdCompressSync === "function"
+    ? { "zstd": { field: "zstd", encode: zlib.zstdCompressSync } }
+    : {}),
+  "two codings": {
+    field: "deflate, gzip",
+    encode: (bytes) => zlib.gzipSync(zlib.deflateSync(bytes)),
+  },
+  "unknown": { field: "unknown", encode: (bytes) => bytes },
+  "gzip below unknown": { field: "gzip, unknown", encode: zlib.gzipSync },
 };
 
 /** Answers that are sent as they stand, and the connection closed. */
@@ -111,10 +129,11 @@ export class FetchServer {
   async #answer(connection: RawConnection, method: string, args: string[]): Promise<void> {
     const [status, coding, pause] = args;
     const empty = ["204", "304"].includes(status) || method === "HEAD";
-    const body = CODINGS[coding](bytesOf(PLAIN_TEXT));
+    const { field, encode } = CODINGS[coding];
+    const body = encode(bytesOf(PLAIN_TEXT));
     const half = body.length >> 1;
     const fields = [
-      ...(coding === "identity" ? [] : [`Content-Encoding: ${coding}`]),
+      ...(field === null ? [] : [`Content-Encoding: ${field}`]),
       ...(status === "204" ? [] : [`Content-Length: ${body.length}`]),
     ];
     if (pause === "before the head") return await this.#pause(connection);

@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import {
@@ -387,6 +388,151 @@ test("resume: refuses options it does not know", () => {
     });
   }
 });
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("base64");
+}
+
+test("resume: digests and progress are those of the whole, not of its parts", async () => {
+  const right = sha256(CONTENT);
+  const wrong = sha256("other");
+  const stated = (hash: string): string[] => [...TAG, `Repr-Digest: sha-256=:${hash}:`];
+  // That of the part, which is checked by nobody.
+  const part = (to: number): Part =>
+    rest((all, from) => [...all, `Content-Digest: sha-256=:${sha256(CONTENT.slice(from))}:`], to);
+  const rows: [string[], HttpRequestInit, boolean][] = [
+    [stated(right), {}, true],
+    [stated(right), { digest: "verify" }, true],
+    [stated(right), { digest: "require" }, true],
+    [stated(wrong), { digest: "verify" }, false],
+    [TAG, { digest: "verify" }, true],
+    [TAG, { digest: "require" }, false],
+    [TAG, { integrity: `sha256-${right}` }, true],
+    [TAG, { integrity: `sha256-${wrong}` }, false],
+    [stated(right), { integrity: `sha256-${right}`, digest: "require" }, true],
+    [stated(right), { integrity: `sha256-${wrong}`, digest: "require" }, false],
+  ];
+  for (const [lines, init, holds] of rows) {
+    const counts: number[] = [];
+    const totals: Set<number | null> = new Set();
+    const { error, text, heads } = await download([first(lines, 40), part(70), part(100)], {
+      ...init,
+      onDownloadProgress: ({ bytes, totalBytes }) => {
+        counts.push(bytes);
+        totals.add(totalBytes);
+      },
+    });
+    const name = JSON.stringify([lines, init]);
+    assert.equal(heads.length, 3, name);
+    assert.equal(error?.code, holds ? undefined : "ERR_DECODE", name);
+    assert.equal(text === CONTENT, holds, name);
+    assert.equal(counts.at(-1), 100, name);
+    assert.deepEqual(counts, counts.toSorted((a, b) => a - b), name);
+    assert.equal(new Set(counts).size, counts.length, name);
+    assert.deepEqual([...totals], [100], name);
+  }
+});
+
+test("resume: what cannot be resumed is checked and counted all the same", async () => {
+  const right = sha256(CONTENT);
+  const chunked = (lines: string[]): Part => (connection) =>
+    connection.send([
+      "HTTP/1.1 200 OK",
+      "Transfer-Encoding: chunked",
+      "Trailer: Content-Digest",
+      ...["", "64", CONTENT, "0"],
+      ...lines,
+      ...["", ""],
+    ].join("\r\n"));
+  const notFound: Part = (connection) =>
+    connection.send(`HTTP/1.1 404 X\r\nContent-Length: 100\r\n\r\n${CONTENT}`);
+  const rows: [Part, HttpRequestInit, string | undefined][] = [
+    [first([], 100), { integrity: `sha256-${right}` }, undefined],
+    [first([], 100), { integrity: `sha256-${sha256("other")}` }, "ERR_DECODE"],
+    [first([], 40), { integrity: `sha256-${right}` }, "ERR_INCOMPLETE_BODY"],
+    [first([], 100), { digest: "require" }, "ERR_DECODE"],
+    [first([`Content-Digest: sha-256=:${right}:`], 100), { digest: "require" }, undefined],
+    [first([...TAG, "Content-Encoding: own"], 100), { integrity: `sha256-${right}` }, undefined],
+    [notFound, { integrity: `sha256-${right}` }, undefined],
+    [chunked([`Content-Digest: sha-256=:${right}:`]), { digest: "require" }, undefined],
+    [chunked([`Content-Digest: sha-256=:${sha256("x")}:`]), { digest: "verify" }, "ERR_DECODE"],
+    // What is no whole of something goes to the transport as it is.
+    [first(TAG, 100), { decompress: true, integrity: `sha256-${right}` }, undefined],
+    [first(TAG, 100), { decompress: "known", digest: "require" }, "ERR_DECODE"],
+  ];
+  for (const [part, init, code] of rows) {
+    let count = 0;
+    const { error, text, heads } = await download([part, rest()], {
+      ...init,
+      onDownloadProgress: ({ bytes }) => void (count = bytes),
+    });
+    assert.deepEqual([error?.code, heads.length], [code, 1], JSON.stringify(init));
+    if (code === undefined) assert.equal(text, CONTENT);
+    assert.equal(count, code === "ERR_INCOMPLETE_BODY" ? 40 : 100);
+  }
+});
+
+test("resume: where there is no content, what is asked of it does not hold the response up", async () => {
+  const heads = [
+    "HTTP/1.1 204 No Content",
+    "HTTP/1.1 304 Not Modified\r\nContent-Length: 100",
+    "HTTP/1.1 304 Not Modified\r\nETag: W/1",
+  ];
+  for (const head of heads) {
+    await withRawServer(async (connection) => {
+      await connection.readHead();
+      await connection.send(head + "\r\n\r\n");
+    }, async (server) => {
+      const transport = new Transport();
+      const resuming = new ResumingTransport(transport);
+      const response = await resuming.roundTrip(
+        new HttpRequest(server.origin, { digest: "require", onDownloadProgress: () => {} }),
+      );
+      // Nothing was read, and it is over.
+      assert.equal((await response.trailers).size, 0);
+      assert.equal(transport.stats().active, 0);
+      assert.equal(await response.text(), "");
+      await transport.close();
+    });
+  }
+});
+
+test("resume: a response of another transport can neither be checked nor counted", async () => {
+  await withRawServer(async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    }
+  }, async (server) => {
+    const transport = new Transport();
+    const resuming = new ResumingTransport({
+      roundTrip: async (request) => new Proxy(await transport.roundTrip(request), foreign),
+    });
+    const plain = await resuming.roundTrip(new HttpRequest(server.origin));
+    assert.equal(await plain.text(), "ok");
+    const inits: HttpRequestInit[] = [
+      { digest: "verify" },
+      { integrity: `sha256-${sha256("ok")}` },
+      { onDownloadProgress: () => {} },
+    ];
+    for (const init of inits) {
+      await assert.rejects(resuming.roundTrip(new HttpRequest(server.origin, init)), {
+        code: "ERR_INVALID_REQUEST",
+      });
+      await until("it is over", () => transport.stats().active === 0);
+    }
+    await transport.close();
+  });
+});
+
+/** The same response, but of no class of ours. */
+const foreign: ProxyHandler<HttpResponse> = {
+  getPrototypeOf: () => Object.prototype,
+  get: (response, name) => {
+    const value = Reflect.get(response, name);
+    return typeof value === "function" ? value.bind(response) : value;
+  },
+};
 
 test("resume: a large download from a node:http server that breaks every connection", async () => {
   const content = new Uint8Array(3_000_000);

@@ -10,6 +10,7 @@
 import type { Hash } from "node:crypto";
 import { HttpError } from "../conn/http_error.ts";
 import type { HttpHeaders } from "../http1/http_headers.ts";
+import { DIGEST_BYTES, type Expected, fromBase64, isAllowed, sameBytes } from "./integrity.ts";
 
 /**
  * What to do with `Content-Digest` and `Repr-Digest`. `"verify"`: check those that come. `"require"`:
@@ -24,57 +25,11 @@ export interface DigestedResponse {
   readonly chunked: boolean;
 }
 
-/** What a body must hash to. */
-interface Expected {
-  /** For an error: a field name, or `integrity`. */
-  readonly source: string;
-  /** As `node:crypto` calls it. */
-  readonly algorithm: string;
-  readonly digest: Uint8Array;
-}
-
 /** Digests of RFC 9530 that are not broken: their names there and in `node:crypto`. */
 const FIELD_ALGORITHMS: ReadonlyMap<string, string> = new Map([
   ["sha-256", "sha256"],
   ["sha-512", "sha512"],
 ]);
-
-/** Bytes of a digest; in the order of their strength. */
-const DIGEST_BYTES: ReadonlyMap<string, number> = new Map([
-  ["sha256", 32],
-  ["sha384", 48],
-  ["sha512", 64],
-]);
-
-/**
- * The digests that `integrity` allows: the strongest kind of those that it names.
- *
- * @param integrity As in HTML: `sha256-…`, `sha384-…`, `sha512-…`, several with spaces between.
- * @throws {HttpError} `ERR_INVALID_REQUEST`: none of them can be checked.
- */
-export function parseIntegrity(integrity: string): Expected[] {
-  const known: Expected[] = [];
-  for (const item of integrity.split(/[\t\n\f\r ]+/)) {
-    const match = /^(sha256|sha384|sha512)-([A-Za-z0-9+/_-]+={0,2})(?:\?.*)?$/.exec(item);
-    if (match === null) continue;
-    const [, algorithm, text] = match;
-    const digest = fromBase64(text.replaceAll("-", "+").replaceAll("_", "/"));
-    if (digest !== null && digest.length === DIGEST_BYTES.get(algorithm)) {
-      known.push({ source: "integrity", algorithm, digest });
-    }
-  }
-  const strongest = [...DIGEST_BYTES.keys()].findLast((algorithm) =>
-    known.some((one) => one.algorithm === algorithm)
-  );
-  if (strongest === undefined) {
-    throw new HttpError(
-      "ERR_INVALID_REQUEST",
-      "integrity names no digest of sha256, sha384 or sha512",
-      { phase: "request" },
-    );
-  }
-  return known.filter(({ algorithm }) => algorithm === strongest);
-}
 
 /** The digests of one body. Owns: the hashes. Order: `load()` before everything else. */
 export class BodyDigests {
@@ -145,14 +100,13 @@ export class BodyDigests {
       const actual = digests.get(algorithm);
       if (actual === undefined) continue;
       checked++;
-      if (!equal(actual, digest)) throw mismatch(`its ${algorithm} is not that of ${source}`);
+      if (!sameBytes(actual, digest)) throw mismatch(`its ${algorithm} is not that of ${source}`);
     }
     if (this.#check === "require" && checked === 0) {
       throw mismatch("it has no digest that can be checked");
     }
     if (this.#content === null) return;
-    const actual = this.#content.digest();
-    if (!this.#integrity.some(({ digest }) => equal(actual, digest))) {
+    if (!isAllowed(this.#content.digest(), this.#integrity)) {
       throw mismatch(`its ${this.#integrity[0].algorithm} is not that of integrity`);
     }
   }
@@ -183,17 +137,14 @@ export class BodyDigests {
   }
 }
 
-function fromBase64(text: string): Uint8Array | null {
-  try {
-    return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  } catch {
-    // Not base64.
-    return null;
-  }
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+/** Whether bytes have one of the digests; also if there are none. */
+export async function hasIntegrity(
+  bytes: Uint8Array,
+  expected: readonly Expected[],
+): Promise<boolean> {
+  if (expected.length === 0) return true;
+  const { createHash } = await import("node:crypto");
+  return isAllowed(createHash(expected[0].algorithm).update(bytes).digest(), expected);
 }
 
 function mismatch(why: string): HttpError {

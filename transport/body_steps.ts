@@ -7,8 +7,9 @@ import { HttpError, printable } from "../conn/http_error.ts";
 import { type ContentCoding, contentCodings, decodableCoding } from "../http1/content_coding.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
 import type { ResponseHead } from "../http1/response_head.ts";
-import { BodyDigests, parseIntegrity } from "./body_digests.ts";
+import { BodyDigests } from "./body_digests.ts";
 import type { HttpRequest } from "./http_request.ts";
+import { parseIntegrity } from "./integrity.ts";
 import { ProgressCounter } from "./progress.ts";
 import { type BodySteps, NO_STEPS } from "./response_body.ts";
 

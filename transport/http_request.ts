@@ -6,7 +6,8 @@
 import { HttpError, printable } from "../conn/http_error.ts";
 import { checkMethod } from "../http1/head_writer.ts";
 import { checkedField, HttpHeaders, type HttpHeadersInit } from "../http1/http_headers.ts";
-import { type DigestCheck, parseIntegrity } from "./body_digests.ts";
+import type { DigestCheck } from "./body_digests.ts";
+import { canHold, parseIntegrity } from "./integrity.ts";
 import type { ProgressHook } from "./progress.ts";
 import type { BodySource } from "./request_body.ts";
 import { requestUrl } from "./request_url.ts";
@@ -36,9 +37,10 @@ export interface HttpRequestInit {
   /**
    * Whether to take content codings off. Default: only when Roundtrip itself asked for them.
    * False: ask for none, and keep the bytes. True: also when `Accept-Encoding` is the caller's; a
-   * coding that cannot be taken off then fails with `ERR_DECODE` when the body is read.
+   * coding that cannot be taken off then fails with `ERR_DECODE` when the body is read. `"known"`:
+   * as true, but content with a coding that cannot be taken off stays as it came.
    */
-  decompress?: boolean;
+  decompress?: boolean | "known";
   /** Aborting rejects with `signal.reason`, in any phase. */
   signal?: AbortSignal;
   /** Milliseconds for everything, the body included. 0 is off. @default {0} */
@@ -115,7 +117,7 @@ export class HttpRequest {
   /** Whether the connection is closed after the exchange. */
   readonly close: boolean;
   /** Whether content codings are taken off; null: as the transport decides. */
-  readonly decompress: boolean | null;
+  readonly decompress: boolean | "known" | null;
   /** Ends the exchange, in any phase. */
   readonly signal: AbortSignal | null;
   /** Milliseconds for everything, the body included; 0 is off. */
@@ -187,7 +189,7 @@ export class HttpRequest {
     this.host = init.host === undefined ? null : `${init.host}`;
     if (this.host !== null) checkAuthority(this.host);
     this.close = flag("close", init.close) ?? false;
-    this.decompress = flag("decompress", init.decompress);
+    this.decompress = init.decompress === "known" ? "known" : flag("decompress", init.decompress);
     this.signal = init.signal ?? null;
     if (this.signal !== null && typeof this.signal.addEventListener !== "function") {
       throw invalid("signal is not an AbortSignal");
@@ -204,7 +206,9 @@ export class HttpRequest {
       throw invalid(`digest is neither "verify" nor "require"`);
     }
     this.integrity = init.integrity === undefined ? null : `${init.integrity}`;
-    if (this.integrity !== null) parseIntegrity(this.integrity);
+    if (this.integrity !== null && !canHold(parseIntegrity(this.integrity))) {
+      throw invalid("integrity names no digest of sha256, sha384 or sha512");
+    }
     this.redirectedFrom = init.redirectedFrom ?? null;
     if (this.body !== null && (this.method === "TRACE" || this.method === "CONNECT")) {
       throw invalid(`A ${this.method} request has no body`);

@@ -5,6 +5,7 @@
  */
 import type { Address, Conn, TlsInfo } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
+import type { Framing } from "../http1/framing.ts";
 import { parseDigits } from "../http1/grammar.ts";
 import { HttpHeaders } from "../http1/http_headers.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
@@ -194,6 +195,11 @@ export class ReceivedResponse implements HttpResponse {
       return parseDigits(fields.value(fields.contentLength));
     }
     return framing.kind === "none" && this.request.method !== "HEAD" ? 0 : null;
+  }
+
+  /** What tells the end of its content. */
+  get framing(): Framing {
+    return this.#content.framing;
   }
 
   get deviations(): readonly string[] {

@@ -136,8 +136,15 @@ export function parseUrlWithCredentials(input: string | URL, base?: string): URL
 /** What servers behind a Unix socket see as their host, unless the caller names another. */
 const SOCKET_AUTHORITY = "localhost";
 
-/** The path of the socket that stands in the place of the host. */
-function socketPathOf(url: URL): string {
+/**
+ * The path of the socket that stands in the place of the host, decoded.
+ *
+ * Pure.
+ *
+ * @param url An `http+unix:` URL.
+ * @throws {HttpError} `ERR_INVALID_REQUEST`: no absolute path stands there.
+ */
+export function socketPathOf(url: URL): string {
   if (url.port !== "") throw invalid("Cannot use an http+unix: URL with a port");
   let path = "";
   try {

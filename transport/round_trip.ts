@@ -440,9 +440,8 @@ export class RoundTrip
   }
 
   get decoding(): DecodingLimits | null {
-    const { decompress } = this.request;
-    const decodes = decompress === true || (decompress === null && this.#outgoing!.asksForCoding);
-    return decodes ? this.#connections.options.decoding : null;
+    const decodes = this.request.decompress ?? this.#outgoing!.asksForCoding;
+    return decodes !== false ? this.#connections.options.decoding : null;
   }
 
   get timings(): Timings {

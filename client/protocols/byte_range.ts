@@ -10,7 +10,8 @@ export interface ByteRange {
   readonly end: number;
 }
 
-const RANGE = /^bytes=[ \t]*(?:(\d{1,15})-(\d{1,15})?|-(\d{1,15}))[ \t]*$/i;
+// White space where the Fetch Standard lets it stand: nothing else could be meant.
+const RANGE = /^bytes[ \t]*=[ \t]*(?:(\d{1,15})[ \t]*-[ \t]*(\d{1,15})?|-[ \t]*(\d{1,15}))[ \t]*$/i;
 
 /**
  * The one range that a `Range` field asks for.

@@ -7,6 +7,7 @@ import { HttpError } from "../../conn/http_error.ts";
 import type { HttpRequest } from "../../transport/http_request.ts";
 import { type LocalAnswer, localRoundTrip } from "../../transport/local_exchange.ts";
 import type { RoundTripper } from "../../transport/transport.ts";
+import { percentDecoded } from "../percent_decoded.ts";
 import { refusedMethod } from "./local_method.ts";
 import { canonicalMimeType } from "./mime_type.ts";
 
@@ -48,7 +49,24 @@ async function answer(request: HttpRequest): Promise<LocalAnswer> {
   };
 }
 
-function parseDataUrl(href: string): { type: string; bytes: Uint8Array<ArrayBuffer> } {
+/** What a `data:` URL says. */
+export interface DataUrlContent {
+  /** Its MIME type, canonical. */
+  readonly type: string;
+  /** Decoded. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Takes a `data:` URL apart.
+ *
+ * Pure.
+ *
+ * @param href Serialised, without its fragment.
+ * @throws {HttpError} `ERR_INVALID_REQUEST`: without a comma, or not base64 although it says so.
+ * @see Fetch Standard, section "data: URLs"
+ */
+export function parseDataUrl(href: string): DataUrlContent {
   const comma = href.indexOf(",");
   if (comma === -1) throw invalid("there is no comma in it");
   let type = href.slice("data:".length, comma).trim();
@@ -60,30 +78,6 @@ function parseDataUrl(href: string): { type: string; bytes: Uint8Array<ArrayBuff
   }
   if (type.startsWith(";")) type = "text/plain" + type;
   return { type: canonicalMimeType(type) ?? DEFAULT_TYPE, bytes };
-}
-
-/** `%` with two hexadecimal digits behind it is a byte; everything else stays as it is. */
-function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new TextEncoder().encode(text);
-  let length = bytes.indexOf(PERCENT);
-  if (length === -1) return bytes;
-  for (let i = length; i < bytes.length; i++) {
-    const high = bytes[i] === PERCENT ? hexDigit(bytes[i + 1]) : -1;
-    const low = high === -1 ? -1 : hexDigit(bytes[i + 2]);
-    bytes[length++] = low === -1 ? bytes[i] : high * 16 + low;
-    if (low !== -1) i += 2;
-  }
-  return bytes.slice(0, length);
-}
-
-const PERCENT = 0x25;
-
-/** @param byte Undefined behind the end. */
-function hexDigit(byte: number | undefined): number {
-  if (byte === undefined) return -1;
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const lower = byte | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
 
 /** Forgiving base64 of the Infra Standard: white space and missing padding are no mistakes. */
