@@ -80,10 +80,14 @@ export {
 export type { HttpResponse, ResponseConnection, Timings } from "./transport/http_response.ts";
 export type { LeasedConnection } from "./transport/leased_connection.ts";
 export type { HostCounts } from "./transport/pool.ts";
+export { proxyDialer, type ProxyDialerOptions } from "./transport/proxy_dialer.ts";
+export { ProxyError, type ProxyErrorOptions, type ProxyResponse } from "./transport/proxy_error.ts";
+export type { ProxySpeechOptions } from "./transport/proxy_settings.ts";
 export { proxyFromEnvironment } from "./transport/proxy_environment.ts";
 export type { ProgressHook, TransferProgress } from "./transport/progress.ts";
 export type { BodySource } from "./transport/request_body.ts";
 export type { ResponseBody } from "./transport/response_body.ts";
+export type { ProxyChoice, ProxyOption } from "./transport/route.ts";
 export type { TransportSnapshot, TransportStats } from "./transport/snapshot.ts";
 export type { ClientTrace } from "./transport/trace.ts";
 export { type RoundTripper, Transport, type TransportOptions } from "./transport/transport.ts";

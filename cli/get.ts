@@ -10,6 +10,7 @@ import type { TlsOptions } from "../conn/conn.ts";
 import { systemDialer } from "../conn/dial.ts";
 import { unixDialer } from "../conn/unix_dialer.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
+import { parseProxies } from "../transport/route.ts";
 import { type RoundTripper, Transport } from "../transport/transport.ts";
 import type { CliIo } from "./cli_io.ts";
 import { paintFor } from "./colours.ts";
@@ -52,8 +53,9 @@ async function send(options: GetOptions, io: CliIo, signal: AbortSignal): Promis
   const jar = cookieFiles.length > 0 || cookieJar !== null
     ? await readCookieFiles(cookieFiles)
     : null;
+  const proxies = parseProxies(options.proxies);
   const narrator = options.verbose
-    ? new Narrator(io.stderr, paintFor(io.stderr.isTerminal, io.env))
+    ? new Narrator(io.stderr, paintFor(io.stderr.isTerminal, io.env), proxies)
     : null;
   const transport = new Transport({
     tls,
@@ -61,6 +63,7 @@ async function send(options: GetOptions, io: CliIo, signal: AbortSignal): Promis
       ? givenAddresses(options.addresses, systemDialer())
       : unixDialer(options.unixSocket),
     dialTimeoutMs: options.connectTimeMs || undefined,
+    proxy: options.proxies,
     trace: narrator ?? undefined,
   });
   const output = new ResponseOutput(options.output, io.stdout);

@@ -9,6 +9,8 @@ import type { HttpHeaders } from "../http1/http_headers.ts";
 import type { HttpRequest } from "../transport/http_request.ts";
 import type { HttpResponse, Timings } from "../transport/http_response.ts";
 import { outgoingRequest } from "../transport/outgoing.ts";
+import type { ProxyServer } from "../transport/proxy_server.ts";
+import { forwarderOf } from "../transport/route.ts";
 import type { ClientTrace } from "../transport/trace.ts";
 import { msText } from "./amounts.ts";
 import type { TextOutput } from "./cli_io.ts";
@@ -18,6 +20,7 @@ import type { Paint } from "./colours.ts";
 export class Narrator implements ClientTrace {
   readonly #output: TextOutput;
   readonly #paint: Paint;
+  readonly #proxies: readonly ProxyServer[];
   #request: HttpRequest | null = null;
   #withoutExpect = false;
   #phaseBegunAt = 0;
@@ -25,9 +28,10 @@ export class Narrator implements ClientTrace {
   /** What is told of the end before the head: a small response is over at once. */
   #held: string[] | null = null;
 
-  constructor(output: TextOutput, paint: Paint) {
+  constructor(output: TextOutput, paint: Paint, proxies: readonly ProxyServer[] = []) {
     this.#output = output;
     this.#paint = paint;
+    this.#proxies = proxies;
   }
 
   /** From here on, the events are those of `request`. */
@@ -62,6 +66,7 @@ export class Narrator implements ClientTrace {
     const parts: [string, number | null][] = [
       ["queue", timings.queueMs],
       ["dial", timings.dialMs],
+      ...timings.proxyMs === null ? [] : [["proxy", timings.proxyMs] as [string, number]],
       ["TLS", timings.tlsMs],
       ["request", timings.requestMs],
       ["wait", timings.waitMs],
@@ -94,15 +99,27 @@ export class Narrator implements ClientTrace {
     if (event.error === undefined) this.#note(`connected in ${this.#phaseMs()} ms`);
   }
 
+  proxyConnectStart(event: { proxy: string; target: string }): void {
+    this.#phaseBegunAt = performance.now();
+    this.#note(`asking proxy ${event.proxy} for a tunnel to ${event.target}`);
+  }
+
+  proxyConnectDone(event: { status?: number; error?: unknown }): void {
+    if (event.error !== undefined) return;
+    const answer = event.status === undefined ? "" : `: ${event.status}`;
+    this.#note(`tunnel opened in ${this.#phaseMs()} ms${answer}`);
+  }
+
   tlsHandshakeStart(): void {
     this.#phaseBegunAt = performance.now();
   }
 
-  tlsHandshakeDone(event: { tls?: TlsInfo; error?: unknown }): void {
+  tlsHandshakeDone(event: { proxy?: string; tls?: TlsInfo; error?: unknown }): void {
     if (event.error !== undefined || event.tls === undefined) return;
+    const whose = event.proxy === undefined ? "" : `proxy ${event.proxy} `;
     const { protocol, alpnProtocol, engine, peerCertificate } = event.tls;
     this.#note(
-      `secured in ${this.#phaseMs()} ms: ${protocol ?? "TLS"}, ` +
+      `${whose}secured in ${this.#phaseMs()} ms: ${protocol ?? "TLS"}, ` +
         `ALPN ${alpnProtocol ?? "none"}, engine ${engine}`,
     );
     if (peerCertificate === null) return;
@@ -113,12 +130,14 @@ export class Narrator implements ClientTrace {
 
   gotConn(event: { id: number; reused: boolean }): void {
     this.#note(`sending on connection #${event.id}, ${event.reused ? "reused" : "new"}`);
+    const forwarder = forwarderOf(this.#request!, { key: "", proxies: this.#proxies });
     const { head } = outgoingRequest(this.#request!, {
       acceptEncoding: "",
       close: false,
       withoutExpect: this.#withoutExpect,
-      forwarder: null,
-      withoutProxyAuthorization: false,
+      // Its credentials are sent, not shown.
+      forwarder: forwarder && { ...forwarder, username: null },
+      withoutProxyAuthorization: forwarder === null && this.#proxies.length > 0,
     });
     this.#lines(">", head.replace(/\r\n$/, "").split("\r\n"));
   }

@@ -49,6 +49,8 @@ export interface GetOptions {
   /** Path of a Unix socket. */
   readonly unixSocket: string | null;
   readonly addresses: readonly HostAddresses[];
+  /** URLs with schemes, in the order in which they are passed. */
+  readonly proxies: readonly string[];
   readonly compressed: boolean;
   readonly follow: boolean;
   /** A status of 400 or above is a failure. */
@@ -121,6 +123,7 @@ const OPTIONS = {
   "cacert": { type: "string" },
   "unix-socket": { type: "string" },
   "resolve": { type: "string", multiple: true },
+  "proxy": { type: "string", short: "x", multiple: true },
   "compressed": { type: "boolean" },
   "location": { type: "boolean", short: "L" },
   "no-follow": { type: "boolean" },
@@ -185,6 +188,7 @@ export function parseCommand(args: readonly string[]): Command {
       caFile: values.cacert ?? null,
       unixSocket: values["unix-socket"] ?? null,
       addresses: (values.resolve ?? []).map(parseAddresses),
+      proxies: (values.proxy ?? []).map(withScheme),
       compressed: values.compressed ?? false,
       follow: !(values["no-follow"] ?? false),
       fail: values.fail ?? false,
@@ -205,7 +209,7 @@ function parse(args: readonly string[]): Parsed {
   }
 }
 
-/** A URL without a scheme is one of http, as with curl. */
+/** A URL without a scheme is one of http, as with curl; so is a proxy. */
 function withScheme(url: string): string {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `http://${url}`;
 }

@@ -42,6 +42,9 @@ Redirects are followed, with or without -L. A URL without a scheme means http.
       --cacert FILE        trust the authorities in FILE (PEM) and no others
       --unix-socket PATH   connect to a Unix socket instead of the host
       --resolve H:PORT:IP  connect to IP (or several: "IP,IP") instead of host H
+  -x, --proxy URL          pass a proxy (http, https, socks5, socks5h, socks4a),
+                           its credentials as in http://user:password@host.
+                           Repeat for more, in the order they are passed
       --compressed         ask for gzip, deflate, br or zstd, and take it off
       --no-follow          do not follow redirects
   -h, --help               this text

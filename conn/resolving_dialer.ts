@@ -20,7 +20,7 @@ import { HttpError, printable } from "./http_error.ts";
 import { type IpAddress, ipText, parseHostIp, parseIp } from "./ip_address.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "./staggered_race.ts";
 import { resolveBySystem } from "./system_resolver.ts";
-import { checkDial } from "./tls_options.ts";
+import { checkDial, tellConnected } from "./tls_options.ts";
 
 /** How hosts are found and which of them may be dialled. */
 export interface ResolvingDialerOptions {
@@ -105,6 +105,12 @@ class ResolvingDialer implements Dialer {
     return this.#dialer.startTls(conn, options, signal);
   }
 
+  /** The addresses of a host that may be dialled, in the order in which they would be. */
+  async lookUp(address: TcpAddress, signal: AbortSignal | undefined): Promise<string[]> {
+    const found = await abortable(this.#lookUp(address), signal, {});
+    return this.#permitted(address, found).map(ipText);
+  }
+
   async #dialHost(address: TcpAddress, options: DialOptions): Promise<Conn> {
     const { signal, tls, localAddress } = options;
     const found = await abortable(this.#lookUp(address), signal, {});
@@ -121,6 +127,7 @@ class ResolvingDialer implements Dialer {
       cancel: race.cancel,
       discard: (late) => late.close(),
     });
+    tellConnected(options, () => conn.close());
     if (tls === undefined) return conn;
     // Only the winner: the others need not see half a handshake.
     const named = { ...tls, serverName: tls.serverName ?? address.hostname };
@@ -277,7 +284,28 @@ function invalidOption(key: string, reason: string): HttpError {
  * ```
  */
 export function resolvingDialer(options: ResolvingDialerOptions): Dialer {
+  return hostFinder(options).dialer;
+}
+
+/** A dialer, and what it knows of hosts. */
+export interface HostFinder {
+  /** As of {@linkcode resolvingDialer}. */
+  readonly dialer: Dialer;
+  /**
+   * The addresses of a host that may be dialled, in the order in which they would be.
+   *
+   * @throws {HttpError} `ERR_BLOCKED`, `ERR_DIAL`.
+   */
+  readonly lookUp: (address: TcpAddress, signal: AbortSignal | undefined) => Promise<string[]>;
+}
+
+/** As {@linkcode resolvingDialer}, for those who need addresses without dialling them. */
+export function hostFinder(options: ResolvingDialerOptions): HostFinder {
   const { dialer, resolve, hosts, egress, dnsCacheTtlMs = 0 } = options;
   const isNeeded = (resolve ?? hosts ?? egress) !== undefined || dnsCacheTtlMs !== 0;
-  return isNeeded ? new ResolvingDialer(options) : dialer;
+  const resolving = new ResolvingDialer(options);
+  return {
+    dialer: isNeeded ? resolving : dialer,
+    lookUp: (address, signal) => resolving.lookUp(address, signal),
+  };
 }

@@ -15,6 +15,11 @@ export function withUnread(conn: Conn, unread: Uint8Array): Conn {
   return unread.length === 0 ? conn : new UnreadConn(conn, unread);
 }
 
+/** Whether bytes in front of the connection have not been read yet. */
+export function hasUnread(conn: Conn): boolean {
+  return conn instanceof UnreadConn && conn.isWaiting;
+}
+
 class UnreadConn implements Conn {
   readonly #conn: Conn;
   #unread: Uint8Array | null;
@@ -22,6 +27,11 @@ class UnreadConn implements Conn {
   constructor(conn: Conn, unread: Uint8Array) {
     this.#conn = conn;
     this.#unread = unread;
+  }
+
+  /** Whether not all of what was read before has been given out. */
+  get isWaiting(): boolean {
+    return this.#unread !== null;
   }
 
   read(p: Uint8Array): Promise<number | null> {

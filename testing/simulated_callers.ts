@@ -124,6 +124,7 @@ export class SimulatedCallers {
       gotConn: false,
       place: 0,
       overtakenBy: null,
+      overtakenAt: 0,
       aborted: false,
       settled: false,
     };

@@ -14,6 +14,8 @@ export type RawHandler = (connection: RawConnection) => void | Promise<void>;
 export interface RawServerOptions {
   /** Serve TLS with the certificate of `tests/certs/localhost.pem`. @default {false} */
   readonly tls?: boolean;
+  /** Serve TLS with this certificate and key, PEM. */
+  readonly leaf?: { readonly cert: string; readonly key: string };
   /** Address to listen at. @default {"127.0.0.1"} */
   readonly hostname?: string;
 }
@@ -267,14 +269,15 @@ export async function rawServer(
   handler: RawHandler,
   options: RawServerOptions = {},
 ): Promise<RawServer> {
-  const server = options.tls
-    ? tls.createServer({
-      noDelay: true,
-      cert: testFile("certs/localhost.pem"),
-      key: testFile("certs/localhost.key"),
-    })
+  const isTls = options.tls || options.leaf !== undefined;
+  const leaf = options.leaf ?? {
+    cert: testFile("certs/localhost.pem"),
+    key: testFile("certs/localhost.key"),
+  };
+  const server = isTls
+    ? tls.createServer({ noDelay: true, ...leaf })
     : net.createServer({ allowHalfOpen: true, noDelay: true });
-  const raw = new RawServer(server, handler, options.tls ? "https" : "http");
+  const raw = new RawServer(server, handler, isTls ? "https" : "http");
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(0, options.hostname ?? "127.0.0.1", () => resolve());

@@ -36,13 +36,6 @@ const expected: Readonly<Record<string, RegExp>> = {
   "Know what went wrong": /^ERR_DIAL dial never-sent\n$/,
 };
 
-/** What the page tells of and the transport does not know yet. */
-const waiting: ReadonlySet<string> = new Set([
-  "Pass a proxy",
-  ...["proxy", "proxyTls", "proxyConnectHeaders", "onProxyConnectResponse"],
-  ...["resolve", "hosts", "dnsCacheTtlMs", "egress"],
-]);
-
 /** Runs a program with the servers that it names replaced by ours. */
 async function outputAt(code: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "roundtrip-"));
@@ -69,7 +62,6 @@ test("readme: each section has at most one program, and each is known here", asy
 });
 
 for (const [heading, output] of Object.entries(expected)) {
-  if (waiting.has(heading)) continue;
   test(`readme: the program of "${heading}" runs`, async () => {
     const program = (await programsOf("README.md")).find((each) => each.heading === heading);
     assert.ok(program !== undefined, "README.md has no such program any more");
@@ -113,7 +105,7 @@ test("readme: the tables list every option and every code, and no others", async
     const source = await between(path, from, from.startsWith("type") ? ";" : "\n}");
     const inCode = [...source.matchAll(name)].map(([, found]) => found);
     assert.ok(inCode.length > 5, `${path} is read in another way`);
-    const onPage = (await tableNames(heading)).filter((each) => !waiting.has(each));
+    const onPage = await tableNames(heading);
     assert.deepEqual(onPage.toSorted(), inCode.toSorted(), heading);
   }
 });

@@ -192,7 +192,11 @@ for (const engine of ["native", "node"]) {
 
 test("resolving: TLS is started on the winner alone", async () => {
   const { resolver, dials, secured } = resolving(["192.0.2.1", "192.0.2.2"]);
-  const dialing = resolver.dial(address, { tls: { alpnProtocols: ["http/1.1"] } });
+  const told: number[] = [];
+  const dialing = resolver.dial(address, {
+    tls: { alpnProtocols: ["http/1.1"] },
+    onConnect: () => void told.push(secured.length),
+  });
   await until("the first", () => dials.length === 1);
   dials[0].fail();
   await until("the second", () => dials.length === 2);
@@ -200,6 +204,7 @@ test("resolving: TLS is started on the winner alone", async () => {
   assert.equal(await dialing, dials[1].conn);
   assert.equal(dials[1].options.tls, undefined);
   assert.deepEqual(secured, [{ alpnProtocols: ["http/1.1"], serverName: "good.test" }]);
+  assert.deepEqual(told, [0]);
 });
 
 test("resolving: a literal address is dialled in its canonical form, without a lookup", async () => {

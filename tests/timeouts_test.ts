@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { HttpError, HttpRequest, type HttpRequestInit, systemDialer, Transport } from "../mod.ts";
 import { test } from "./harness.ts";
+import { ManualClock } from "./manual_clock.ts";
 import { type RawHandler, withRawServer } from "./raw_server.ts";
 import { NO_CONTENT } from "./sent_bytes.ts";
 import { pause, until } from "./waiting.ts";
@@ -35,14 +36,25 @@ test("timeoutMs: in each phase the error says which", async () => {
   for (const [phase, init, handler, verdict] of rows) {
     await withRawServer(handler, async (server) => {
       const watched = new WatchedSignal();
-      const transport = new Transport();
+      const clock = new ManualClock();
+      const transport = new Transport({ clock });
+      const reached: string[] = [];
       const request = new HttpRequest(server.origin, {
         ...init,
         timeoutMs: 30,
         signal: watched.signal,
+        trace: {
+          wroteHeaders: () => void reached.push("request"),
+          wroteRequest: () => void reached.push("response-header"),
+        },
       });
-      const error = await transport.roundTrip(request).then((response) => response.bytes())
-        .then(() => assert.fail("resolved"), (reason: unknown) => reason);
+      const going = transport.roundTrip(request).then((response) => {
+        reached.push("body");
+        return response.bytes();
+      }).then(() => assert.fail("resolved"), (reason: unknown) => reason);
+      await until(`it is in phase ${phase}`, () => reached.includes(phase));
+      clock.advance(40);
+      const error = await going;
       assert.ok(isTimeout(phase)(error), String((error as HttpError).phase));
       assert.match(verdict, new RegExp((error as HttpError).attempt!.verdict.split("-")[0]));
       assertQuiet(transport);

@@ -70,6 +70,8 @@ export class Connections
   readonly #roundTrips: Set<OpenRoundTrip> = new Set();
   /** Every open connection, tunnels left out. */
   readonly #open: Set<PersistentConnection> = new Set();
+  /** Sockets that were closed and that the runtime has not let go of. */
+  readonly #closing: Set<Promise<void>> = new Set();
   readonly #waiters: Set<ConnectionWaiter> = new Set();
   readonly #dials: Set<Dial> = new Set();
   #nextId = 1;
@@ -145,9 +147,11 @@ export class Connections
       await this.#quiet.promise;
     }
     this.destroy(this.#closed.reason);
-    if (this.#dials.size === 0) return;
-    this.#undialled ??= Promise.withResolvers<void>();
-    await this.#undialled.promise;
+    if (this.#dials.size > 0) {
+      this.#undialled ??= Promise.withResolvers<void>();
+      await this.#undialled.promise;
+    }
+    await Promise.all(this.#closing);
   }
 
   destroy(reason: unknown = closedError()): void {
@@ -225,9 +229,14 @@ export class Connections
     this.#sweepBy(connection.lease!);
   }
 
-  connectionGone(connection: PersistentConnection, error: unknown): void {
+  connectionLeft(connection: PersistentConnection): void {
     this.#open.delete(connection);
     this.pool.remove(connection.lease!);
+  }
+
+  connectionGone(connection: PersistentConnection, error: unknown): void {
+    this.connectionLeft(connection);
+    this.#awaitSocket(connection.conn);
     // That one was given back already.
     if (connection.kept || this.options.trace?.putIdleConn === undefined) return;
     const why = error instanceof HttpError ? error : closedError();
@@ -259,6 +268,13 @@ export class Connections
     connection.close(
       new HttpError("ERR_CLOSED", DISCARD_TEXT[why], { phase: "client" }),
     );
+  }
+
+  #awaitSocket(conn: Conn): void {
+    const closed = conn.whenClosed?.();
+    if (closed === undefined) return;
+    this.#closing.add(closed);
+    closed.then(() => this.#closing.delete(closed));
   }
 
   async #dial(ticket: Ticket<ConnectionWaiter>): Promise<void> {

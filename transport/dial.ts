@@ -1,14 +1,21 @@
 /**
- * The making of one connection: TCP, then TLS, each within its time.
+ * The making of one connection: TCP, the way through proxies, then TLS, each within its time.
  *
  * @module
  */
-import type { Address, Conn, Dialer, TlsOptions } from "../conn/conn.ts";
+import type { Address, Conn, Dialer, TcpAddress, TlsOptions } from "../conn/conn.ts";
+import { addressText } from "../conn/conn_error.ts";
+import { checkEgress, type CompiledEgress } from "../conn/egress.ts";
 import { HttpError, type HttpErrorPhase } from "../conn/http_error.ts";
 import type { Clock } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { Tunnel } from "./connect_tunnel.ts";
 import type { HttpRequest } from "./http_request.ts";
-import type { Route, RoutedRequest } from "./route.ts";
+import { ProxyError } from "./proxy_error.ts";
+import { type PassageWatcher, passProxies, unreachable } from "./proxy_passage.ts";
+import { addressOf, type ProxyServer } from "./proxy_server.ts";
+import type { ProxySettings } from "./proxy_settings.ts";
+import { forwarderOf, type Route, type RoutedRequest } from "./route.ts";
 import type { DialTimes } from "./round_trip_times.ts";
 import { type ClientTrace, traces } from "./trace.ts";
 
@@ -16,14 +23,19 @@ import { type ClientTrace, traces } from "./trace.ts";
 export interface DialSettings {
   readonly dialer: Dialer;
   readonly tls: TlsOptions;
+  /** For what is only asked of a proxy; the dialer judges what it dials. */
+  readonly egress: CompiledEgress | null;
+  readonly proxySettings: ProxySettings;
   readonly localAddress: string | undefined;
   readonly dialTimeoutMs: number;
   readonly tlsHandshakeTimeoutMs: number;
   readonly trace: ClientTrace | null;
 }
 
+type DialPhase = "dial" | "proxy" | "tls";
+
 /** A connection being made. Owns: what has been opened, until `run` has returned it. */
-export class Dial implements DialTimes {
+export class Dial implements DialTimes, PassageWatcher {
   readonly route: Route;
   readonly startedAtMs: number;
   readonly #request: HttpRequest;
@@ -31,8 +43,11 @@ export class Dial implements DialTimes {
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
   readonly #controller: AbortController = new AbortController();
-  #connectedAtMs: number | null = null;
-  #endedAtMs: number | null = null;
+  /** Milliseconds of the phases that are over; null: it was not reached. */
+  readonly #spentMs: Record<DialPhase, number | null> = { dial: null, proxy: null, tls: null };
+  #phase: DialPhase = "dial";
+  #phaseSinceMs: number;
+  #ended = false;
 
   constructor(
     wanted: RoutedRequest,
@@ -45,27 +60,27 @@ export class Dial implements DialTimes {
     this.#clock = time.clock;
     this.#deadlines = time.deadlines;
     this.startedAtMs = time.clock.now();
+    this.#phaseSinceMs = this.startedAtMs;
   }
 
   /** What it does now, or did last. */
   get phase(): HttpErrorPhase {
-    return this.#connectedAtMs === null || this.#request.scheme !== "https:" ? "dial" : "tls";
+    return this.#phase;
   }
 
   /** Milliseconds that connecting took, or has taken so far. */
   get dialMs(): number {
-    return (this.#connectedAtMs ?? this.#endedAtMs ?? this.#clock.now()) - this.startedAtMs;
+    return this.#phaseMs("dial") ?? 0;
   }
 
   /** Milliseconds that getting through the proxies took, or has taken so far; null without. */
   get proxyMs(): number | null {
-    return null;
+    return this.#phaseMs("proxy");
   }
 
   /** Milliseconds that the TLS handshake took, or has taken so far; null without one. */
   get tlsMs(): number | null {
-    if (this.#connectedAtMs === null || this.#request.scheme !== "https:") return null;
-    return (this.#endedAtMs ?? this.#clock.now()) - this.#connectedAtMs;
+    return this.#phaseMs("tls");
   }
 
   /** Ends it; `run` rejects with `reason`. */
@@ -76,56 +91,124 @@ export class Dial implements DialTimes {
   /**
    * Makes the connection.
    *
-   * @throws {HttpError} `ERR_DIAL`, `ERR_TLS`, `ERR_TIMEOUT`, `ERR_INVALID_REQUEST`. Or the reason
-   * of {@linkcode abort}.
+   * @throws {HttpError} `ERR_DIAL`, `ERR_PROXY`, `ERR_TLS`, `ERR_TIMEOUT`, `ERR_INVALID_REQUEST`. Or
+   * the reason of {@linkcode abort}.
    */
   async run(): Promise<Conn> {
     const { hostname, port, scheme, socketPath } = this.#request;
-    const { dialer, localAddress } = this.#settings;
-    const address: Address = socketPath === null
-      ? { transport: "tcp", hostname, port }
-      : { transport: "unix", path: socketPath };
-    const { signal } = this.#controller;
+    const { proxies } = this.route;
     try {
-      this.#each((trace) => trace.connectStart?.({ address }));
-      let conn: Conn;
-      try {
-        conn = await this.#within(
-          this.#settings.dialTimeoutMs,
-          () => dialer.dial(address, { signal, localAddress }),
+      const server: TcpAddress = { transport: "tcp", hostname, port };
+      if (proxies.length === 0) {
+        const direct = await this.#connect(
+          socketPath === null ? server : { transport: "unix", path: socketPath },
         );
-      } catch (error) {
-        this.#each((trace) => trace.connectDone?.({ address, error }));
-        throw error;
+        return scheme === "https:" ? await this.#secure(direct) : direct;
       }
-      this.#connectedAtMs = this.#clock.now();
-      this.#each((trace) => trace.connectDone?.({ address }));
-      return scheme !== "https:" ? conn : await this.#secure(conn);
+      const passage = {
+        proxies,
+        target: forwarderOf(this.#request, this.route) === null ? server : null,
+        signal: this.#controller.signal,
+        targetSpeaksFirst: false,
+      };
+      this.#checkEgress([...proxies.slice(1).map(addressOf), server]);
+      const near = await this.#connect(addressOf(proxies[0]), proxies[0]);
+      const there = await passProxies(near, passage, this.#settings.proxySettings, this);
+      return scheme === "https:" ? await this.#secure(there) : there;
     } finally {
-      this.#endedAtMs = this.#clock.now();
+      this.#enter(this.#phase);
+      this.#ended = true;
+    }
+  }
+
+  /** Of addresses that a proxy will connect to. */
+  #checkEgress(addresses: readonly Address[]): void {
+    const { egress } = this.#settings;
+    if (egress !== null) { for (const address of addresses) checkEgress(egress, address); }
+  }
+
+  // PassageWatcher
+
+  async secureProxy({ label }: ProxyServer, run: () => Promise<Conn>): Promise<Conn> {
+    this.#enter("proxy");
+    return await this.#handshake(label, run);
+  }
+
+  async openTunnel(
+    { label }: ProxyServer,
+    to: TcpAddress,
+    run: () => Promise<Tunnel>,
+  ): Promise<Tunnel> {
+    const hop = { proxy: label, target: addressText(to) };
+    this.#enter("proxy");
+    this.#each((trace) => trace.proxyConnectStart?.(hop));
+    try {
+      const what = `Proxy ${hop.proxy}`;
+      const tunnel = await this.#within(this.#settings.dialTimeoutMs, what, run);
+      const { status } = tunnel;
+      this.#each((trace) =>
+        trace.proxyConnectDone?.({ ...hop, ...status === null ? {} : { status } })
+      );
+      return tunnel;
+    } catch (error) {
+      const response = error instanceof ProxyError ? error.response : null;
+      const status = response === null ? {} : { status: response.status };
+      this.#each((trace) => trace.proxyConnectDone?.({ ...hop, ...status, error }));
+      throw error;
+    }
+  }
+
+  async #connect(address: Address, proxy?: ProxyServer): Promise<Conn> {
+    const { dialer, dialTimeoutMs, localAddress } = this.#settings;
+    const { signal } = this.#controller;
+    this.#each((trace) => trace.connectStart?.({ address }));
+    try {
+      const what = proxy === undefined ? "Connecting" : `Connecting to proxy ${proxy.label}`;
+      const conn = await this.#within(
+        dialTimeoutMs,
+        what,
+        () => dialer.dial(address, { signal, localAddress }),
+      );
+      this.#each((trace) => trace.connectDone?.({ address }));
+      return conn;
+    } catch (failure) {
+      const error = proxy === undefined ? failure : unreachable(proxy, failure);
+      this.#each((trace) => trace.connectDone?.({ address, error }));
+      throw error;
     }
   }
 
   async #secure(conn: Conn): Promise<Conn> {
     const { dialer, tls } = this.#settings;
     const options: TlsOptions = { ...tls, serverName: tls.serverName ?? this.#request.hostname };
-    this.#each((trace) => trace.tlsHandshakeStart?.());
+    this.#enter("tls");
+    return await this.#handshake(
+      undefined,
+      () => dialer.startTls(conn, options, this.#controller.signal),
+    );
+  }
+
+  /** @param proxy With whom; undefined: with the server. */
+  async #handshake(proxy: string | undefined, run: () => Promise<Conn>): Promise<Conn> {
+    const peer = proxy === undefined ? {} : { proxy };
+    const what = `The TLS handshake${proxy === undefined ? "" : ` with proxy ${proxy}`}`;
+    this.#each((trace) => trace.tlsHandshakeStart?.(peer));
     try {
-      const secured = await this.#within(
-        this.#settings.tlsHandshakeTimeoutMs,
-        () => dialer.startTls(conn, options, this.#controller.signal),
-      );
-      this.#each((trace) => trace.tlsHandshakeDone?.({ tls: secured.tls ?? undefined }));
+      const secured = await this.#within(this.#settings.tlsHandshakeTimeoutMs, what, run);
+      this.#each((trace) => trace.tlsHandshakeDone?.({ ...peer, tls: secured.tls ?? undefined }));
       return secured;
     } catch (error) {
-      this.#each((trace) => trace.tlsHandshakeDone?.({ error }));
+      this.#each((trace) => trace.tlsHandshakeDone?.({ ...peer, error }));
       throw error;
     }
   }
 
-  async #within<T>(limitMs: number, step: () => Promise<T>): Promise<T> {
+  async #within<T>(limitMs: number, what: string, step: () => Promise<T>): Promise<T> {
     if (limitMs === 0) return await step();
-    const deadline = this.#deadlines.set(limitMs, () => this.abort(this.#timeout(limitMs)));
+    const deadline = this.#deadlines.set(limitMs, () => {
+      const message = `${what} took more than ${limitMs} ms`;
+      this.abort(new HttpError("ERR_TIMEOUT", message, { phase: this.#phase }));
+    });
     try {
       return await step();
     } finally {
@@ -133,10 +216,17 @@ export class Dial implements DialTimes {
     }
   }
 
-  #timeout(limitMs: number): HttpError {
-    const { phase } = this;
-    const what = phase === "dial" ? "Connecting" : "The TLS handshake";
-    return new HttpError("ERR_TIMEOUT", `${what} took more than ${limitMs} ms`, { phase });
+  /** The phase before is over. */
+  #enter(phase: DialPhase): void {
+    this.#spentMs[this.#phase] = this.#phaseMs(this.#phase);
+    this.#phase = phase;
+    this.#phaseSinceMs = this.#clock.now();
+  }
+
+  #phaseMs(phase: DialPhase): number | null {
+    const spentMs = this.#spentMs[phase];
+    if (phase !== this.#phase || this.#ended) return spentMs;
+    return (spentMs ?? 0) + this.#clock.now() - this.#phaseSinceMs;
   }
 
   #each(call: (trace: ClientTrace) => void): void {

@@ -46,7 +46,7 @@ export interface ResponseConnection {
   readonly localAddr: Address;
   /** The server's end, or the proxy's. */
   readonly remoteAddr: Address;
-  /** The TLS session, null without TLS. */
+  /** The TLS session with the server, null without TLS; that with a proxy does not count. */
   readonly tls: TlsInfo | null;
 }
 

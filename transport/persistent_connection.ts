@@ -27,8 +27,10 @@ export interface ConnectionKeeper {
   readonly deadlines: Deadlines;
   /** The exchange is over; the connection may serve another. */
   connectionIdle(connection: PersistentConnection): void;
-  /** The connection is closed, or belongs to the caller after an upgrade. */
+  /** The connection is closed. */
   connectionGone(connection: PersistentConnection, error: unknown): void;
+  /** The connection belongs to the caller now, after an upgrade. */
+  connectionLeft(connection: PersistentConnection): void;
 }
 
 /** How long a connection may be used. 0 is unlimited. */
@@ -202,7 +204,10 @@ export class PersistentConnection implements ConnectionOwner {
 
   /** The connection is the caller's now. */
   leave(): void {
-    this.#leave(undefined);
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#serving = null;
+    this.#keeper.connectionLeft(this);
   }
 
   finishing(): void {
@@ -223,19 +228,15 @@ export class PersistentConnection implements ConnectionOwner {
 
   closed(error: unknown): void {
     this.#clearFinishDeadline();
-    this.#leave(error);
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#serving = null;
+    this.#keeper.connectionGone(this, error);
   }
 
   #clearFinishDeadline(): void {
     if (this.#finishDeadline === null) return;
     this.#keeper.deadlines.clear(this.#finishDeadline);
     this.#finishDeadline = null;
-  }
-
-  #leave(error: unknown): void {
-    if (this.#gone) return;
-    this.#gone = true;
-    this.#serving = null;
-    this.#keeper.connectionGone(this, error);
   }
 }

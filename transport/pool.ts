@@ -62,6 +62,8 @@ class Host<C, W> {
   readonly dialWaiters: LinkedList<Place<C, W>> = new LinkedList();
   connCount = 0;
   dialCount = 0;
+  /** Dials whose requests have been served by other connections. */
+  spareDialCount = 0;
 
   constructor(key: string) {
     this.key = key;
@@ -77,6 +79,7 @@ class Place<C, W> implements Ticket<W> {
   readonly waiter: W;
   readonly asIdleWaiter: ListNode<Place<C, W>> = new ListNode(this);
   readonly asDialWaiter: ListNode<Place<C, W>> = new ListNode(this);
+  dial: "none" | "own" | "spare" | "ended" = "none";
 
   constructor(host: Host<C, W>, waiter: W) {
     this.host = host;
@@ -169,20 +172,21 @@ export class Pool<C, W> {
 
   /**
    * Queues a request: it gets whichever comes first, a connection that is given back or its own
-   * dial, which starts at once if the limits allow.
+   * dial, which starts at once if the limits allow and no dial is under way that nobody waits for.
    *
    * @returns Null: the queue of its key is full.
    */
   enqueue(key: string, waiter: W): Ticket<W> | null {
     let host = this.#hosts.get(key);
     if (host === undefined) this.#hosts.set(key, host = new Host(key));
-    const mayDial = this.#mayDial(host);
     const { maxWaitersPerKey } = this.#limits;
-    if (!mayDial && maxWaitersPerKey > 0 && host.dialWaiters.size >= maxWaitersPerKey) return null;
+    if (
+      maxWaitersPerKey > 0 && host.dialWaiters.size >= maxWaitersPerKey && !this.#mayDial(host)
+    ) return null;
     const place = new Place(host, waiter);
     host.idleWaiters.push(place.asIdleWaiter);
-    if (mayDial) this.#startDial(place);
-    else host.dialWaiters.push(place.asDialWaiter);
+    host.dialWaiters.push(place.asDialWaiter);
+    this.#startDials(host);
     return place;
   }
 
@@ -211,7 +215,7 @@ export class Pool<C, W> {
     expiresAtMs: number = Infinity,
   ): void {
     const place = ticket as Place<C, W>;
-    place.host.dialCount--;
+    this.#dialEnded(place);
     if (place.isWaiting) {
       this.#leaveQueues(place);
       this.#owner.deliver(place.waiter, lease);
@@ -226,7 +230,7 @@ export class Pool<C, W> {
   dialFailed(ticket: Ticket<W>): void {
     const place = ticket as Place<C, W>;
     const { host } = place;
-    host.dialCount--;
+    this.#dialEnded(place);
     this.#leaveQueues(place);
     this.#freeSlot(host);
   }
@@ -246,6 +250,10 @@ export class Pool<C, W> {
     const place = host.idleWaiters.first;
     if (place !== undefined) {
       this.#leaveQueues(place);
+      if (place.dial === "own") {
+        place.dial = "spare";
+        host.spareDialCount++;
+      }
       this.#owner.kept(entry.connection);
       this.#owner.deliver(place.waiter, entry);
       return;
@@ -323,10 +331,11 @@ export class Pool<C, W> {
     return this.#hosts.get(key)?.dialWaiters.size ?? 0;
   }
 
-  /** Whether a request under that key could dial at once. */
+  /** Whether one more request under that key would dial at once. */
   mayDial(key: string): boolean {
     const host = this.#hosts.get(key);
-    return host === undefined || this.#mayDial(host);
+    return host === undefined ||
+      (this.#mayDial(host) && this.#needsDial(host, host.dialWaiters.size + 1));
   }
 
   #mayDial(host: Host<C, W>): boolean {
@@ -335,16 +344,31 @@ export class Pool<C, W> {
       (maxDialsPerKey === 0 || host.dialCount < maxDialsPerKey);
   }
 
-  #startDial(place: Place<C, W>): void {
-    place.host.connCount++;
-    place.host.dialCount++;
-    this.#owner.startDial(place);
+  /**
+   * Whether so many requests without a dial want more than the dials that nobody waits for. Where no
+   * connection is open, nothing tells that those will ever succeed.
+   */
+  #needsDial(host: Host<C, W>, waiterCount: number): boolean {
+    return waiterCount > host.spareDialCount || host.connCount === host.dialCount;
   }
 
   #startDials(host: Host<C, W>): void {
-    while (host.dialWaiters.size > 0 && this.#mayDial(host)) {
-      this.#startDial(host.dialWaiters.shift()!);
+    while (
+      host.dialWaiters.size > 0 && this.#mayDial(host) &&
+      this.#needsDial(host, host.dialWaiters.size)
+    ) {
+      const place = host.dialWaiters.shift()!;
+      place.dial = "own";
+      host.connCount++;
+      host.dialCount++;
+      this.#owner.startDial(place);
     }
+  }
+
+  #dialEnded(place: Place<C, W>): void {
+    if (place.dial === "spare") place.host.spareDialCount--;
+    place.dial = "ended";
+    place.host.dialCount--;
   }
 
   #leaveQueues(place: Place<C, W>): void {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { HttpError, printable } from "../conn/http_error.ts";
+import type { TcpAddress } from "../conn/conn.ts";
+import { HttpError } from "../conn/http_error.ts";
 
 /** What can stand between a transport and its servers. */
 export type ProxyScheme = "http:" | "https:" | "socks4a:" | "socks5:" | "socks5h:";
@@ -35,7 +36,16 @@ const DEFAULT_PORTS: Readonly<Record<ProxyScheme, number>> = {
 
 /** Whether requests to `http:` URLs are given to this proxy as they are, without a tunnel. */
 export function isHttpProxy(proxy: ProxyServer): boolean {
-  return proxy.scheme === "http:" || proxy.scheme === "https:";
+  return isHttp(proxy.scheme);
+}
+
+function isHttp(scheme: ProxyScheme): boolean {
+  return scheme === "http:" || scheme === "https:";
+}
+
+/** Where a proxy listens. */
+export function addressOf({ hostname, port }: ProxyServer): TcpAddress {
+  return { transport: "tcp", hostname, port };
 }
 
 /**
@@ -63,28 +73,31 @@ export function parseProxy(input: string | URL): ProxyServer {
   try {
     url = new URL(input);
   } catch {
-    throw invalid("not an absolute URL");
+    throw invalidProxy("not an absolute URL");
   }
   const scheme = url.protocol as ProxyScheme;
   if (!Object.hasOwn(DEFAULT_PORTS, scheme)) {
-    throw invalid(`unknown scheme ${printable(url.protocol)}`);
+    // Not shown: without a scheme, "user:password@host" has its user for one.
+    throw invalidProxy("another scheme than http, https, socks4a, socks5 and socks5h");
   }
   if ((url.pathname !== "" && url.pathname !== "/") || url.search !== "" || url.hash !== "") {
-    throw invalid("more than a host and a port in it");
+    throw invalidProxy("more than a host and a port in it");
   }
   const host = canonicalHost(url.hostname);
-  if (url.port === "0") throw invalid("port 0");
+  if (url.port === "0") throw invalidProxy("port 0");
   const port = url.port === "" ? DEFAULT_PORTS[scheme] : Number(url.port);
   const label = `${scheme}//${host}:${port}`;
   const username = decoded(url.username);
-  if (username.includes(":")) throw invalid("a colon in its user name");
+  if (isHttp(scheme) && username.includes(":")) throw invalidProxy("a colon in its user name");
+  const password = decoded(url.password);
   const hasCredentials = url.username !== "" || url.password !== "";
+  if (hasCredentials) checkSocksCredentials(scheme, username, password);
   return {
     scheme,
     hostname: host.startsWith("[") ? host.slice(1, -1) : host,
     port,
     username: hasCredentials ? username : null,
-    password: decoded(url.password),
+    password,
     label,
     identity: hasCredentials ? `${scheme}//${url.username}:${url.password}@${host}:${port}` : label,
   };
@@ -97,17 +110,37 @@ function canonicalHost(host: string): string {
   } catch {
     // Said below, in the same words.
   }
-  throw invalid("no usable host in it");
+  throw invalidProxy("no usable host in it");
+}
+
+/**
+ * What cannot be said in the protocol is refused before anybody is asked to connect.
+ *
+ * @see RFC 1929 section 2
+ */
+function checkSocksCredentials(scheme: ProxyScheme, username: string, password: string): void {
+  if (scheme === "socks4a:") {
+    if (password !== "") throw invalidProxy("a password, which SOCKS4a does not have");
+    if (username.includes("\0")) throw invalidProxy("a NUL in its user name");
+  } else if (scheme === "socks5:" || scheme === "socks5h:") {
+    for (const text of [username, password]) {
+      const { length } = new TextEncoder().encode(text);
+      if (length < 1 || length > 255) {
+        throw invalidProxy("a user name or password of other than 1 to 255 bytes");
+      }
+    }
+  }
 }
 
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw invalid("credentials that are not percent-encoded UTF-8");
+    throw invalidProxy("credentials that are not percent-encoded UTF-8");
   }
 }
 
-function invalid(why: string): HttpError {
+/** `ERR_INVALID_REQUEST` for a proxy that cannot be used. */
+export function invalidProxy(why: string): HttpError {
   return new HttpError("ERR_INVALID_REQUEST", `Cannot use this proxy: ${why}`, { phase: "proxy" });
 }

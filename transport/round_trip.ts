@@ -29,7 +29,7 @@ import type { Ticket } from "./pool.ts";
 import { discardBody, isReplayable } from "./request_body.ts";
 import { mayReplayAfter } from "./retry.ts";
 import { RoundTripTimes } from "./round_trip_times.ts";
-import { forwarderOf, type Route } from "./route.ts";
+import { connectionEnds, forwarderOf, type Route } from "./route.ts";
 import type { Leakable } from "./leak_watch.ts";
 import { type ClientTrace, traces } from "./trace.ts";
 
@@ -434,9 +434,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   // ResponseExchange
 
   get connectionInfo(): ResponseConnection {
-    const { id, conn } = this.#connection!;
-    const { localAddr, remoteAddr, tls } = conn;
-    return { id, reused: this.#reused, localAddr, remoteAddr, tls };
+    const { id, conn, route } = this.#connection!;
+    return { id, reused: this.#reused, ...connectionEnds(this.request, route, conn) };
   }
 
   get decoding(): DecodingLimits | null {

@@ -3,10 +3,11 @@
  *
  * @module
  */
+import type { Conn } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
 import { connectMethodKey } from "./connect_method.ts";
 import type { HttpRequest } from "./http_request.ts";
-import { isHttpProxy, parseProxy, type ProxyServer } from "./proxy_server.ts";
+import { invalidProxy, isHttpProxy, parseProxy, type ProxyServer } from "./proxy_server.ts";
 
 /** One proxy, several in the order in which they are passed, or null for none. */
 export type ProxyChoice = string | URL | readonly (string | URL)[] | null;
@@ -45,6 +46,21 @@ export function forwarderOf(request: HttpRequest, route: Route): ProxyServer | n
   return last !== undefined && request.scheme === "http:" && isHttpProxy(last) ? last : null;
 }
 
+/**
+ * What a response tells of its connection. The TLS session with a proxy is none with a server to
+ * which the proxy speaks plainly.
+ *
+ * Pure.
+ */
+export function connectionEnds(
+  request: HttpRequest,
+  route: Route,
+  { localAddr, remoteAddr, tls }: Conn,
+): Pick<Conn, "localAddr" | "remoteAddr" | "tls"> {
+  const isProxys = route.proxies.length > 0 && request.scheme !== "https:";
+  return { localAddr, remoteAddr, tls: isProxys ? null : tls };
+}
+
 /** Finds the route of each request. */
 export class Router {
   readonly #choose: ((request: HttpRequest) => ProxyChoice | Promise<ProxyChoice>) | null;
@@ -53,7 +69,7 @@ export class Router {
   /** @throws {HttpError} `ERR_INVALID_REQUEST`: a proxy that cannot be used. */
   constructor(option: ProxyOption) {
     this.#choose = typeof option === "function" ? option : null;
-    this.#proxies = typeof option === "function" ? NO_PROXIES : parsed(option);
+    this.#proxies = typeof option === "function" ? NO_PROXIES : parseProxies(option);
   }
 
   /** Whether it knows of any proxy. */
@@ -73,8 +89,8 @@ export class Router {
     }
     try {
       const choice = this.#choose(request);
-      if (!(choice instanceof Promise)) return routeOf(request, parsed(choice));
-      return choice.then((chosen) => routeOf(request, parsed(chosen))).catch((error) => {
+      if (!isPromise(choice)) return routeOf(request, parseProxies(choice));
+      return choice.then((chosen) => routeOf(request, parseProxies(chosen))).catch((error) => {
         throw choiceFailed(error);
       });
     } catch (error) {
@@ -89,10 +105,20 @@ function routeOf(request: HttpRequest, proxies: readonly ProxyServer[]): Route {
   return { key: connectMethodKey(request, passed), proxies: passed };
 }
 
-function parsed(choice: ProxyChoice | undefined): readonly ProxyServer[] {
+/**
+ * The proxies of a choice, in the order in which they are passed.
+ *
+ * @throws {HttpError} `ERR_INVALID_REQUEST`: one that cannot be used.
+ */
+export function parseProxies(choice: ProxyChoice | undefined): readonly ProxyServer[] {
   if (choice === null || choice === undefined) return NO_PROXIES;
   if (typeof choice === "string" || choice instanceof URL) return [parseProxy(choice)];
+  if (!Array.isArray(choice)) throw invalidProxy("neither a URL, nor an array, nor null");
   return choice.map(parseProxy);
+}
+
+function isPromise(choice: ProxyChoice | Promise<ProxyChoice>): choice is Promise<ProxyChoice> {
+  return typeof (choice as Partial<Promise<ProxyChoice>> | null | undefined)?.then === "function";
 }
 
 function choiceFailed(error: unknown): HttpError {

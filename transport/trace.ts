@@ -22,10 +22,23 @@ export interface ClientTrace {
   connectStart?(event: { address: Address }): void;
   /** The connection is open, or could not be made. */
   connectDone?(event: { address: Address; error?: unknown }): void;
-  /** The TLS handshake begins. */
-  tlsHandshakeStart?(): void;
+  /**
+   * A proxy is asked for a tunnel to `target`, host and port of the server or of the next proxy.
+   * `proxy` is its URL without credentials.
+   */
+  proxyConnectStart?(event: { proxy: string; target: string }): void;
+  /**
+   * The tunnel is open, or could not be opened.
+   *
+   * @param event `status`: what an HTTP proxy answered.
+   */
+  proxyConnectDone?(
+    event: { proxy: string; target: string; status?: number; error?: unknown },
+  ): void;
+  /** The TLS handshake begins: with the server, or with the proxy at that URL. */
+  tlsHandshakeStart?(event: { proxy?: string }): void;
   /** The TLS handshake has ended. */
-  tlsHandshakeDone?(event: { tls?: TlsInfo; error?: unknown }): void;
+  tlsHandshakeDone?(event: { proxy?: string; tls?: TlsInfo; error?: unknown }): void;
   /** The head was accepted by the runtime. */
   wroteHeaders?(): void;
   /** The body is held back until the server asks for it. */

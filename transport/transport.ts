@@ -5,14 +5,18 @@
  */
 import type { Dialer, TlsOptions } from "../conn/conn.ts";
 import { systemDialer } from "../conn/dial.ts";
+import { compileEgress, type EgressPolicy } from "../conn/egress.ts";
 import { HttpError, printable } from "../conn/http_error.ts";
+import { hostFinder } from "../conn/resolving_dialer.ts";
+import { checkTlsOptions } from "../conn/tls_options.ts";
 import { type ContentCoding, decodableCoding } from "../http1/content_coding.ts";
 import type { ParserMode } from "../http1/field_lines.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Connections } from "./connections.ts";
 import { HttpRequest } from "./http_request.ts";
 import type { HttpResponse } from "./http_response.ts";
-import { Router } from "./route.ts";
+import { copiedTls, proxySettings, type ProxySpeechOptions } from "./proxy_settings.ts";
+import { type ProxyOption, Router } from "./route.ts";
 import type { LeasedConnection } from "./leased_connection.ts";
 import type { TransportSnapshot, TransportStats } from "./snapshot.ts";
 import type { ClientTrace } from "./trace.ts";
@@ -30,15 +34,41 @@ export interface RoundTripper {
 }
 
 /** Options of a {@linkcode Transport}. In milliseconds, bytes and counts; 0 is off or unlimited. */
-export interface TransportOptions {
+export interface TransportOptions extends ProxySpeechOptions {
   /**
    * How connections are made.
    *
    * @default {systemDialer()}
    */
   dialer?: Dialer;
-  /** For `https:` URLs. */
+  /** For the TLS of `https:` URLs, whatever the way to the server. */
   tls?: TlsOptions;
+  /**
+   * What requests pass: the URL of a proxy (`http:`, `https:`, `socks4a:`, `socks5:`, `socks5h:`;
+   * credentials in it are percent-encoded), several in the order in which they are passed, or a
+   * function that chooses for each request. Null: nothing. The environment is not looked at.
+   *
+   * Requests to `http:` URLs are given to an HTTP proxy as they are; all others go through a tunnel.
+   * `http+unix:` URLs pass no proxy.
+   *
+   * @default {null}
+   */
+  proxy?: ProxyOption;
+  /**
+   * Finds the IP addresses of a host, best first; they race as RFC 8305 says. What lies behind a
+   * proxy is resolved by the proxy, but with `socks5:`. Default: the system's resolver.
+   */
+  resolve?: (hostname: string) => Promise<string[]>;
+  /** IP addresses of hosts that are not looked up. */
+  hosts?: Record<string, string | string[]>;
+  /** How long found addresses are used again. @default {0} */
+  dnsCacheTtlMs?: number;
+  /**
+   * Which addresses may be dialled; others are `ERR_BLOCKED`. Every address that is dialled is
+   * judged, and every name or address that a proxy is asked for as far as it can be without
+   * resolving it.
+   */
+  egress?: EgressPolicy;
   /** IP address to dial from, where the runtime can. */
   localAddress?: string;
   /** One request per connection. @default {false} */
@@ -77,7 +107,7 @@ export interface TransportOptions {
   maxConnAgeMs?: number;
   /** How long a connection may be idle; less where the server says so. @default {90000} */
   idleConnTimeoutMs?: number;
-  /** How long a request waits for a connection because of the limits. @default {0} */
+  /** How long a request waits for a connection before one is dialled for it. @default {0} */
   poolWaitTimeoutMs?: number;
   /**
    * How long connecting may take.
@@ -146,15 +176,30 @@ export class Transport implements RoundTripper, AsyncDisposable {
   /**
    * Makes a transport; it opens nothing until it is used.
    *
-   * @throws {HttpError} `ERR_INVALID_REQUEST`: an unknown option, or a number that is none.
+   * Later changes to `options` and to what they hold have no effect.
+   *
+   * @throws {HttpError} `ERR_INVALID_REQUEST`: an unknown option, a number that is none, TLS options
+   * or a proxy that cannot be used.
    */
   constructor(options: TransportOptions = {}) {
     checkOptions(options);
-    const maxIdle = options.maxIdleConns ?? 100;
-    const router = new Router(null);
-    this.#connections = new Connections({
+    const { tls = {}, resolve, hosts, egress, dnsCacheTtlMs, clock = systemClock } = options;
+    const { dialer, lookUp } = hostFinder({
       dialer: options.dialer ?? systemDialer(),
-      tls: options.tls ?? {},
+      resolve,
+      hosts,
+      egress,
+      dnsCacheTtlMs,
+      clock,
+    });
+    checkTlsOptions(tls);
+    const maxIdle = options.maxIdleConns ?? 100;
+    const router = new Router(options.proxy ?? null);
+    this.#connections = new Connections({
+      dialer,
+      tls: copiedTls(tls),
+      egress: egress === undefined ? null : compileEgress(egress),
+      proxySettings: proxySettings(options, { dialer, lookUp, clock }),
       localAddress: options.localAddress,
       router,
       usesProxies: router.usesProxies,
@@ -175,7 +220,7 @@ export class Transport implements RoundTripper, AsyncDisposable {
       poolWaitTimeoutMs: options.poolWaitTimeoutMs ?? 0,
       responseHeaderTimeoutMs: options.responseHeaderTimeoutMs ?? 0,
       bodyIdleTimeoutMs: options.bodyIdleTimeoutMs ?? 0,
-      clock: options.clock ?? systemClock,
+      clock,
       dialTimeoutMs: options.dialTimeoutMs ?? 30_000,
       tlsHandshakeTimeoutMs: options.tlsHandshakeTimeoutMs ?? 10_000,
       expectContinueTimeoutMs: options.expectContinueTimeoutMs ?? 1_000,
@@ -201,7 +246,8 @@ export class Transport implements RoundTripper, AsyncDisposable {
    * dial under way goes on for later requests.
    *
    * @throws {HttpError} `ERR_INVALID_REQUEST`, `ERR_UNSUPPORTED_SCHEME`, `ERR_BODY_LENGTH`:
-   * the caller's. `ERR_DIAL`, `ERR_TLS`, `ERR_CONNECTION_LOST`: the network's.
+   * the caller's. `ERR_DIAL`, `ERR_PROXY` (a {@linkcode ProxyError}), `ERR_TLS`,
+   * `ERR_CONNECTION_LOST`: the network's.
    * `ERR_MALFORMED_RESPONSE`, `ERR_HEADERS_TOO_LARGE`: the server's. `ERR_TIMEOUT`. `ERR_CLOSED`:
    * the transport was closed. What the caller's body throws is thrown as it is.
    */
@@ -264,7 +310,10 @@ export class Transport implements RoundTripper, AsyncDisposable {
     this.#connections.closeIdle();
   }
 
-  /** Refuses new requests, waits for the ones under way, bodies included, and closes everything. */
+  /**
+   * Refuses new requests, waits for the ones under way, bodies included, and closes everything.
+   * Settles once the runtime has let go of every socket but those that were handed over.
+   */
   close(): Promise<void> {
     return this.#connections.close();
   }
@@ -301,12 +350,30 @@ function unsupported(request: HttpRequest): HttpError {
   });
 }
 
-type OptionKind = "codings" | "flag" | "count" | "size" | "parser" | "object" | "text";
+type OptionKind =
+  | "codings"
+  | "flag"
+  | "count"
+  | "size"
+  | "parser"
+  | "object"
+  | "text"
+  | "function"
+  | "other";
 
 /** Every option and what it must be; others are refused, not ignored. */
 const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
   dialer: "object",
   tls: "object",
+  // Looked at where they are read.
+  proxy: "other",
+  proxyTls: "object",
+  proxyConnectHeaders: "other",
+  onProxyConnectResponse: "function",
+  resolve: "function",
+  hosts: "object",
+  dnsCacheTtlMs: "count",
+  egress: "object",
   localAddress: "text",
   disableKeepAlives: "flag",
   disableCompression: "flag",
@@ -363,6 +430,10 @@ function isOfKind(value: unknown, kind: OptionKind): boolean {
       return value === "strict" || value === "lenient";
     case "text":
       return typeof value === "string";
+    case "function":
+      return typeof value === "function";
+    case "other":
+      return true;
     case "object":
       return typeof value === "object" && value !== null;
   }
