@@ -44,9 +44,10 @@ async function outputAt(code: string): Promise<string> {
   try {
     await withReadmeServer(socketPath, async (port) => {
       output = await outputOf(code, [
-        ["http://example.com/", `http://127.0.0.1:${port}/`],
-        // To the server, a proxy's request is one as any other.
-        ["127.0.0.1:3128", `127.0.0.1:${port}`],
+        // Only the proxy knows that name, and ours answers itself.
+        ...(code.includes("127.0.0.1:3128")
+          ? [["127.0.0.1:3128", `127.0.0.1:${port}`] as const]
+          : [["http://example.com/", `http://127.0.0.1:${port}/`] as const]),
         ["/var/run/docker.sock", socketPath],
       ]);
     });
