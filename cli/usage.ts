@@ -50,7 +50,7 @@ Redirects are followed, with or without -L. A URL without a scheme means http.
   -h, --help               this text
   -V, --version            version and runtime
 
-Exit codes, curl's where it has one; the status of a response does not count:
+Exit codes, curl's where it has one; without -f no status is a failure:
    0  a response was received      23  output cannot be written
    1  scheme not supported, other  26  data to send cannot be read
    2  options not understood       28  out of time
