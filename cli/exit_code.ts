@@ -6,6 +6,7 @@
 import { HttpError, type HttpErrorCode } from "../conn/http_error.ts";
 import { OutputError } from "./fd_output.ts";
 import { FileError } from "./request_data.ts";
+import { StatusError } from "./response_output.ts";
 import { UsageError } from "./options.ts";
 
 /** Exit code after Ctrl-C: 128 and the number of the signal. */
@@ -39,6 +40,7 @@ const CODES: Readonly<Record<HttpErrorCode, number>> = {
 export function exitCode(error: unknown): number {
   if (error instanceof HttpError) return CODES[error.code];
   if (error instanceof UsageError) return 2;
+  if (error instanceof StatusError) return 22;
   if (error instanceof OutputError) return error.isBrokenPipe ? BROKEN_PIPE : 23;
   if (error instanceof FileError) return 26;
   return 1;

@@ -4,19 +4,24 @@
  * @module
  */
 import { Client } from "../client/client.ts";
+import { ResumingTransport } from "../client/resume.ts";
+import { RetryingTransport } from "../client/retry_policy.ts";
 import type { TlsOptions } from "../conn/conn.ts";
+import { systemDialer } from "../conn/dial.ts";
 import { unixDialer } from "../conn/unix_dialer.ts";
-import { HttpRequest } from "../transport/http_request.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { parseProxies } from "../transport/route.ts";
 import { type RoundTripper, Transport } from "../transport/transport.ts";
 import type { CliIo } from "./cli_io.ts";
 import { paintFor } from "./colours.ts";
+import { readCookieFiles, writeCookieFile } from "./cookie_file.ts";
+import { givenAddresses } from "./given_addresses.ts";
 import { fieldLines, Narrator } from "./narrator.ts";
 import type { GetOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
-import { readTextFile, requestData } from "./request_data.ts";
-import { ResponseOutput } from "./response_output.ts";
+import { requestOf } from "./request.ts";
+import { readTextFile } from "./request_data.ts";
+import { ResponseOutput, StatusError } from "./response_output.ts";
 
 /** Bytes. Read and written at a time. */
 const PIECE_BYTES = 256 * 1024;
@@ -30,8 +35,9 @@ const TICK_MS = 200;
  * Cancel: `signal` rejects with its reason, also while output waits for its reader.
  *
  * @throws {HttpError} As `Client.do`.
- * @throws {FileError} What is to be sent, or the certificates, cannot be read.
+ * @throws {FileError} What is to be sent, cookies or certificates cannot be read.
  * @throws {OutputError}
+ * @throws {StatusError} With `--fail`.
  */
 export async function get(options: GetOptions, io: CliIo, signal: AbortSignal): Promise<void> {
   const aborted = new Promise<never>((_resolve, reject) => {
@@ -41,27 +47,38 @@ export async function get(options: GetOptions, io: CliIo, signal: AbortSignal): 
 }
 
 async function send(options: GetOptions, io: CliIo, signal: AbortSignal): Promise<void> {
-  const request = await requestOf(options, io, signal);
+  const request = await requestOf(options, io.stdin, signal);
   const tls = await tlsOf(options);
+  const { cookieFiles, cookieJar } = options;
+  const jar = cookieFiles.length > 0 || cookieJar !== null
+    ? await readCookieFiles(cookieFiles)
+    : null;
   const proxies = parseProxies(options.proxies);
   const narrator = options.verbose
     ? new Narrator(io.stderr, paintFor(io.stderr.isTerminal, io.env), proxies)
     : null;
   const transport = new Transport({
     tls,
+    dialer: options.unixSocket === null
+      ? givenAddresses(options.addresses, systemDialer())
+      : unixDialer(options.unixSocket),
+    dialTimeoutMs: options.connectTimeMs || undefined,
     proxy: options.proxies,
-    dialer: options.unixSocket === null ? undefined : unixDialer(options.unixSocket),
     trace: narrator ?? undefined,
   });
   const output = new ResponseOutput(options.output, io.stdout);
+  const isFailure = ({ status }: HttpResponse): boolean => options.fail && status >= 400;
+  const write = async (response: HttpResponse): Promise<void> => {
+    if (options.include && !isFailure(response)) await output.write(headBytes(response));
+  };
   try {
     const client = new Client({
-      transport: observed(transport, narrator, async (response) => {
-        if (options.include) await output.write(headBytes(response));
-      }),
+      transport: included(repeating(observed(transport, narrator), options, narrator), write),
       maxRedirects: options.follow ? undefined : 0,
+      jar,
     });
     const response = await client.do(request);
+    if (isFailure(response)) throw new StatusError(response.status);
     await writeBody(response, output, progressFor(response, options, io));
     narrator?.timings(response.timings);
     await output.close();
@@ -69,38 +86,8 @@ async function send(options: GetOptions, io: CliIo, signal: AbortSignal): Promis
     narrator?.end();
     transport.destroy();
     await output.discard();
+    if (jar !== null && cookieJar !== null) await writeCookieFile(cookieJar, jar);
   }
-}
-
-async function requestOf(
-  options: GetOptions,
-  io: CliIo,
-  signal: AbortSignal,
-): Promise<HttpRequest> {
-  const headers = [...options.headers];
-  const addUnlessGiven = (name: string, value: string): void => {
-    if (!headers.some(([given]) => given.toLowerCase() === name.toLowerCase())) {
-      headers.push([name, value]);
-    }
-  };
-  if (options.compressed) addUnlessGiven("Accept-Encoding", "gzip, deflate");
-  if (options.data?.kind === "json") {
-    addUnlessGiven("Content-Type", "application/json");
-    addUnlessGiven("Accept", "application/json");
-  } else if (options.data !== null) {
-    addUnlessGiven("Content-Type", "application/x-www-form-urlencoded");
-  }
-  const init = {
-    method: options.method ?? (options.data === null ? "GET" : "POST"),
-    headers,
-    decompress: options.compressed,
-    signal,
-    timeoutMs: options.maxTimeMs,
-  };
-  // What is wrong with the rest is said before standard input is waited for.
-  const request = new HttpRequest(options.url, init);
-  if (options.data === null) return request;
-  return new HttpRequest(options.url, { ...init, body: await requestData(options.data, io.stdin) });
 }
 
 async function tlsOf(options: GetOptions): Promise<TlsOptions> {
@@ -113,18 +100,47 @@ async function tlsOf(options: GetOptions): Promise<TlsOptions> {
   return tls;
 }
 
-/** Sees every request and response, redirects included. */
-function observed(
-  transport: Transport,
+/** Tells of every request and response, redirects and repetitions included. */
+function observed(transport: RoundTripper, narrator: Narrator | null): RoundTripper {
+  if (narrator === null) return transport;
+  return {
+    roundTrip: async (request) => {
+      narrator.request(request);
+      const response = await transport.roundTrip(request);
+      narrator.response(response);
+      return response;
+    },
+  };
+}
+
+/** With `--retry`: asks again, also for the rest of a body that breaks off. */
+function repeating(
+  transport: RoundTripper,
+  { retries }: GetOptions,
   narrator: Narrator | null,
-  onResponse: (response: HttpResponse) => Promise<void>,
+): RoundTripper {
+  if (retries === 0) return transport;
+  const retrying = new RetryingTransport(transport, {
+    attempts: retries + 1,
+    budget: 0,
+    onRetry: ({ delayMs, status, error }) =>
+      narrator?.again(delayMs, error === null ? `status ${status}` : error.message),
+  });
+  return new ResumingTransport(retrying, {
+    attempts: retries,
+    onResume: ({ delayMs, error }) => narrator?.again(delayMs, error.message),
+  });
+}
+
+/** Writes the head of every response, redirects included, before anything of its body. */
+function included(
+  transport: RoundTripper,
+  write: (response: HttpResponse) => Promise<void>,
 ): RoundTripper {
   return {
     roundTrip: async (request) => {
-      narrator?.request(request);
       const response = await transport.roundTrip(request);
-      narrator?.response(response);
-      await onResponse(response);
+      await write(response);
       return response;
     },
   };

@@ -79,6 +79,12 @@ export class Narrator implements ClientTrace {
     );
   }
 
+  /** The request, or the rest of its answer, is asked for again. */
+  again(delayMs: number, reason: string): void {
+    this.#note(`trying again in ${msText(delayMs)} ms, because: ${reason}`);
+    this.#tellHeld();
+  }
+
   /** Nothing more is told: what is left is cleaning up. */
   end(): void {
     this.#over = true;

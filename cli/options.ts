@@ -19,7 +19,18 @@ export interface GetOptions {
   /** Null: GET, or POST where there is data. */
   readonly method: string | null;
   readonly headers: readonly [string, string][];
+  /** User name and password with a colon between them, for Basic credentials. */
+  readonly user: string | null;
   readonly data: DataOption | null;
+  readonly form: readonly FormPart[];
+  /** Path of a file to send as it is; `"-"`: standard input. */
+  readonly upload: string | null;
+  /** Cookies to send, `name=value`. */
+  readonly cookies: readonly string[];
+  /** Paths of files to read cookies from. */
+  readonly cookieFiles: readonly string[];
+  /** Path of the file that the cookies are written to. */
+  readonly cookieJar: string | null;
   /** Print response heads before the body. */
   readonly include: boolean;
   readonly verbose: boolean;
@@ -28,15 +39,43 @@ export interface GetOptions {
   readonly output: string | null;
   /** Milliseconds; 0 is off. */
   readonly maxTimeMs: number;
+  /** Milliseconds; 0 is the transport's default. */
+  readonly connectTimeMs: number;
+  /** How often it is tried again. */
+  readonly retries: number;
   readonly insecure: boolean;
   /** Path of a PEM file. */
   readonly caFile: string | null;
   /** Path of a Unix socket. */
   readonly unixSocket: string | null;
+  readonly addresses: readonly HostAddresses[];
   /** URLs with schemes, in the order in which they are passed. */
   readonly proxies: readonly string[];
   readonly compressed: boolean;
   readonly follow: boolean;
+  /** A status of 400 or above is a failure. */
+  readonly fail: boolean;
+}
+
+/** One `--resolve`: what is dialled instead of looking a name up. */
+export interface HostAddresses {
+  readonly hostname: string;
+  readonly port: number;
+  /** IP addresses, without brackets. */
+  readonly addresses: readonly string[];
+}
+
+/** One `-F`. */
+export interface FormPart {
+  readonly name: string;
+  /** The text, or the path of what is sent; `"-"` is standard input. */
+  readonly value: string;
+  /** Whether the text is given, is that of a file, or a file is uploaded with its name. */
+  readonly kind: "text" | "text of file" | "file";
+  /** What the uploaded file is called; null: as on the disk. */
+  readonly fileName: string | null;
+  /** Media type of the uploaded file, or null. */
+  readonly type: string | null;
 }
 
 /** Data to send. */
@@ -69,10 +108,21 @@ const OPTIONS = {
   "data": { type: "string", short: "d", multiple: true },
   "data-binary": { type: "string", multiple: true },
   "json": { type: "string", multiple: true },
+  "form": { type: "string", short: "F", multiple: true },
+  "upload-file": { type: "string", short: "T" },
+  "user": { type: "string", short: "u" },
+  "user-agent": { type: "string", short: "A" },
+  "cookie": { type: "string", short: "b", multiple: true },
+  "cookie-jar": { type: "string", short: "c" },
+  "fail": { type: "boolean", short: "f" },
+  "show-error": { type: "boolean", short: "S" },
+  "retry": { type: "string" },
+  "connect-timeout": { type: "string" },
   "max-time": { type: "string", short: "m" },
   "insecure": { type: "boolean", short: "k" },
   "cacert": { type: "string" },
   "unix-socket": { type: "string" },
+  "resolve": { type: "string", multiple: true },
   "proxy": { type: "string", short: "x", multiple: true },
   "compressed": { type: "boolean" },
   "location": { type: "boolean", short: "L" },
@@ -102,24 +152,46 @@ export function parseCommand(args: readonly string[]): Command {
   if (values.json && (values.data || values["data-binary"])) {
     throw new UsageError("--json does not go with -d and --data-binary");
   }
+  const form = (values.form ?? []).map(parseFormPart);
+  const upload = values["upload-file"] ?? null;
+  if ([parts.length > 0, form.length > 0, upload !== null].filter(Boolean).length > 1) {
+    throw new UsageError("Of data, -F and -T only one can be sent");
+  }
+  const cookies = values.cookie ?? [];
   return {
     kind: "get",
     options: {
       url: withScheme(urls[0]),
       method: values.request ?? (values.head ? "HEAD" : null),
-      headers: (values.header ?? []).flatMap(parseHeader),
+      headers: [
+        ...(values.header ?? []).flatMap(parseHeader),
+        ...values["user-agent"] === undefined
+          ? []
+          : [["User-Agent", values["user-agent"]] as [string, string]],
+      ],
+      user: values.user ?? null,
       data: parts.length === 0 ? null : { kind: values.json ? "json" : "form", parts },
+      form,
+      upload,
+      cookies: cookies.filter((cookie) => cookie.includes("=")),
+      // As curl, an empty name stands for no file.
+      cookieFiles: cookies.filter((cookie) => !cookie.includes("=") && cookie !== ""),
+      cookieJar: values["cookie-jar"] ?? null,
       include: values.include ?? values.head ?? false,
       verbose: values.verbose ?? false,
       silent: values.silent ?? false,
       output: values.output ?? null,
-      maxTimeMs: milliseconds(values["max-time"]),
+      maxTimeMs: milliseconds("--max-time", values["max-time"]),
+      connectTimeMs: Math.ceil(milliseconds("--connect-timeout", values["connect-timeout"])),
+      retries: count("--retry", values.retry),
       insecure: values.insecure ?? false,
       caFile: values.cacert ?? null,
       unixSocket: values["unix-socket"] ?? null,
+      addresses: (values.resolve ?? []).map(parseAddresses),
       proxies: (values.proxy ?? []).map(withScheme),
       compressed: values.compressed ?? false,
       follow: !(values["no-follow"] ?? false),
+      fail: values.fail ?? false,
     },
   };
 }
@@ -153,10 +225,50 @@ function parseHeader(text: string): [string, string][] {
   return value !== "" || name.toLowerCase() === "user-agent" ? [[name, value]] : [];
 }
 
-function milliseconds(seconds: string | undefined): number {
+/** `name=text`, `name=<FILE` or `name=@FILE`, the last with `;type=` and `;filename=` behind it. */
+function parseFormPart(text: string): FormPart {
+  const equals = text.indexOf("=");
+  if (equals <= 0) throw new UsageError(`Option -F needs "name=value", not "${text}"`);
+  const name = text.slice(0, equals);
+  const value = text.slice(equals + 1);
+  if (value.startsWith("<")) {
+    return { name, value: value.slice(1), kind: "text of file", fileName: null, type: null };
+  }
+  if (!value.startsWith("@")) return { name, value, kind: "text", fileName: null, type: null };
+  const [path, ...attributes] = value.slice(1).split(/;(?=type=|filename=)/);
+  const attribute = (key: string): string | null =>
+    attributes.find((each) => each.startsWith(key))?.slice(key.length) ?? null;
+  return {
+    name,
+    value: path,
+    kind: "file",
+    fileName: attribute("filename="),
+    type: attribute("type="),
+  };
+}
+
+/** `host:port:address`, several addresses with commas between them. */
+function parseAddresses(text: string): HostAddresses {
+  const [, hostname, port, list] = /^([^:]+):([0-9]{1,5}):(.+)$/.exec(text) ?? [];
+  if (list === undefined) {
+    throw new UsageError(`Option --resolve needs "host:port:address", not "${text}"`);
+  }
+  const addresses = list.split(",").map((address) => address.replace(/^\[(.*)\]$/, "$1"));
+  return { hostname, port: Number(port), addresses };
+}
+
+function count(option: string, text: string | undefined): number {
+  if (text === undefined) return 0;
+  if (!/^[0-9]{1,4}$/.test(text)) {
+    throw new UsageError(`Option ${option} needs a number, not "${text}"`);
+  }
+  return Number(text);
+}
+
+function milliseconds(option: string, seconds: string | undefined): number {
   if (seconds === undefined) return 0;
   if (!/^[0-9]+(?:\.[0-9]+)?$|^\.[0-9]+$/.test(seconds)) {
-    throw new UsageError(`Option --max-time needs seconds, not "${seconds}"`);
+    throw new UsageError(`Option ${option} needs seconds, not "${seconds}"`);
   }
   return Number(seconds) * 1000;
 }

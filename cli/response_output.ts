@@ -6,6 +6,15 @@
 import type { ByteOutput } from "./cli_io.ts";
 import { FdOutput, OutputError } from "./fd_output.ts";
 
+/** A status that `-f` takes for a failure. */
+export class StatusError extends Error {
+  override readonly name: string = "StatusError";
+
+  constructor(status: number) {
+    super(`The server answered with status ${status}`);
+  }
+}
+
 /** The output of one response. Owns: its file. */
 export class ResponseOutput {
   readonly #path: string | null;

@@ -197,7 +197,8 @@ export class MemoryCookieJar implements CookieJar {
     // To the library, each use of a cookie begins its Max-Age anew.
     const now = Date.now();
     const endsAtMs = cookie.expiryTime(new Date(now));
-    if (endsAtMs !== undefined) {
+    const endsWithSession = cookie.maxAge === null && cookie.expires === "Infinity";
+    if (endsAtMs !== undefined && !endsWithSession) {
       cookie.expires = new Date(Math.max(0, Math.min(endsAtMs, now + MAX_LIFE_MS)));
     }
     cookie.maxAge = null;

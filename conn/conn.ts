@@ -164,7 +164,7 @@ export interface DialOptions {
   signal?: AbortSignal;
   /** Secure the connection before it is returned. */
   tls?: TlsOptions;
-  /** IP address to dial from, where the runtime can. */
+  /** IP address to dial from. On Deno and Bun `node:net` dials then. */
   localAddress?: string;
   /**
    * Called once when the connection is open, before the TLS handshake: what tells a caller of

@@ -299,9 +299,153 @@ test("cli: --compressed asks for gzip and takes it off; without it bytes stay as
     assert.equal(wellDone(await runCli([`${url}/gzip`])), plainText);
     const { rawHeaders } = await echoOf([`${url}/echo`]);
     assert.ok(!rawHeaders.includes("Accept-Encoding"));
+    const asked = await echoOf(["--compressed", `${url}/echo`]);
+    const codings = asked.rawHeaders[asked.rawHeaders.indexOf("Accept-Encoding") + 1];
+    assert.match(codings, /^gzip, deflate, br(?:, zstd)?$/);
     const raw = await runCli([`${url}/coded`]);
     wellDone(raw);
     assert.deepEqual(raw.stdout, new Uint8Array(codedText));
+  });
+});
+
+test("cli: -F sends a form in parts, with files and what is in them", async () => {
+  await withServer((url) =>
+    inFolder(async (folder) => {
+      const path = join(folder, "note.txt");
+      await writeFile(path, "line\n");
+      const { method, rawHeaders, body } = await echoOf([
+        ...["-F", "name=a value; not more", "-F", `text=<${path}`, "-F", `plain=@${path}`],
+        ...["--form", `named=@${path};type=text/x-note;filename=other name`, `${url}/echo`],
+      ]);
+      assert.equal(method, "POST");
+      const type = rawHeaders[rawHeaders.indexOf("Content-Type") + 1];
+      const [, boundary] = /^multipart\/form-data; boundary=(.+)$/.exec(type) ?? [];
+      const parts = body.split(`--${boundary}`).slice(1, -1);
+      const disposition = "\r\nContent-Disposition: form-data; name=";
+      assert.deepEqual(parts, [
+        `${disposition}"name"\r\n\r\na value; not more\r\n`,
+        `${disposition}"text"\r\n\r\nline\r\n\r\n`,
+        `${disposition}"plain"; filename="note.txt"\r\n` +
+        "Content-Type: application/octet-stream\r\n\r\nline\n\r\n",
+        `${disposition}"named"; filename="other name"\r\n` +
+        "Content-Type: text/x-note\r\n\r\nline\n\r\n",
+      ]);
+    })
+  );
+});
+
+test("cli: -T and --data-binary send a file with its length, -T - standard input without", async () => {
+  await withServer((url) =>
+    inFolder(async (folder) => {
+      const path = join(folder, "every byte");
+      await writeFile(path, everyByte);
+      const text = new TextDecoder("latin1").decode(everyByte);
+      const put = await echoOf(["-T", path, `${url}/echo`]);
+      assert.deepEqual([put.method, put.body], ["PUT", text]);
+      assert.equal(put.rawHeaders[put.rawHeaders.indexOf("Content-Length") + 1], "256");
+      const posted = await echoOf(["--data-binary", `@${path}`, `${url}/echo`]);
+      assert.deepEqual([posted.method, posted.body], ["POST", text]);
+      assert.equal(posted.rawHeaders[posted.rawHeaders.indexOf("Content-Length") + 1], "256");
+      const piped = await echoOf(["-T-", "-X", "POST", `${url}/echo`], everyByte);
+      assert.deepEqual([piped.method, piped.body], ["POST", text]);
+      assert.ok(piped.rawHeaders.includes("chunked"));
+      // As curl, a folder is given the file under its name.
+      const run = await runCli(["-v", "-T", path, `${url}/folder/`]);
+      assert.match(run.stderr, /^> PUT \/folder\/every%20byte HTTP\/1\.1$/m);
+      failed(await runCli(["-T", folder, url]), 26, /Cannot read .*: .*directory/);
+      failed(await runCli(["-T", join(folder, "none"), url]), 26, /: no such file or directory/);
+    })
+  );
+});
+
+test("cli: -u and the URL's credentials become Authorization, -A and -b are sent", async () => {
+  await withServer(async (url) => {
+    const basic = `Basic ${btoa("us%41r:p:w")}`;
+    const { rawHeaders } = await echoOf([
+      ...["-u", "us%41r:p:w", "-A", "me/1", "-b", "a=1", "--cookie", "b=2; c=3", `${url}/echo`],
+    ]);
+    assert.deepEqual(rawHeaders.slice(2), [
+      ...["User-Agent", "me/1", "Authorization", basic, "Cookie", "a=1; b=2; c=3"],
+    ]);
+    const inUrl = await echoOf([`${url.replace("//", "//us%41r:pw@")}/echo`]);
+    assert.ok(inUrl.rawHeaders.includes(`Basic ${btoa("usAr:pw")}`));
+  });
+});
+
+test("cli: -c writes the cookies as curl does, -b reads them, and a file that is not there is empty", async () => {
+  await withServer((url) =>
+    inFolder(async (folder) => {
+      const path = join(folder, "jar");
+      const first = await echoOf(["-b", path, "-c", path, `${url}/cookies`]);
+      assert.ok(first.rawHeaders.includes("session=1; kept=2"));
+      const lines = (await readFile(path, "utf8")).split("\n");
+      assert.equal(lines[0], "# Netscape HTTP Cookie File");
+      assert.match(lines[2], /^#HttpOnly_127\.0\.0\.1\tFALSE\t\/\tFALSE\t0\tsession\t1$/);
+      assert.match(lines[3], /^127\.0\.0\.1\tFALSE\t\/\tFALSE\t[0-9]{10}\tkept\t2$/);
+      const again = await echoOf(["-b", path, `${url}/echo`]);
+      assert.ok(again.rawHeaders.includes("session=1; kept=2"));
+      await writeFile(path, "no cookie\n.example.com\tTRUE\t/\tFALSE\t0\tother\t3\n");
+      const other = await echoOf(["-b", path, "-c", path, `${url}/echo`]);
+      assert.ok(!other.rawHeaders.includes("Cookie"));
+      assert.match(await readFile(path, "utf8"), /^\.example\.com\tTRUE\t.*\tother\t3$/m);
+      failed(await runCli(["-c", folder, `${url}/hello`]), 23, /Cannot write to /);
+      failed(await runCli(["-b", folder, `${url}/hello`]), 26, /Cannot read /);
+    })
+  );
+});
+
+test("cli: --fail ends with 22 and no body, -S is understood", async () => {
+  await withServer(async (url) => {
+    const run = await runCli(["-fsS", "-i", `${url}/teapot`]);
+    failed(run, 22, /The server answered with status 418/);
+    assert.equal(textOf(run.stdout), "");
+    assert.equal(wellDone(await runCli(["-f", `${url}/moved`])), "hello");
+  });
+});
+
+test("cli: --retry asks again after 503, and a download goes on where it broke off", async () => {
+  await withServer(async (url) => {
+    assert.equal(wellDone(await runCli([`${url}/flaky`])), "later");
+    // The second answer.
+    assert.equal(wellDone(await runCli([`${url}/flaky`])), "at last");
+    const run = await runCli(["-v", "-i", "--retry", "2", `${url}/flaky`]);
+    assert.match(textOf(run.stdout), /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nat last$/);
+    assert.match(run.stderr, /^\* trying again in [0-9.]+ ms, because: status 503$/m);
+    failed(await runCli([`${url}/broken`]), 18, /\[ERR_INCOMPLETE_BODY, body\]/);
+    const resumed = await runCli(["--retry", "1", `${url}/broken`]);
+    wellDone(resumed);
+    assert.ok(sameBytes(resumed.stdout, bigBody));
+  });
+});
+
+test("cli: --resolve says where a name and port are, also for TLS", async () => {
+  await withServer(async (url) => {
+    const { port } = new URL(url);
+    const { rawHeaders } = await echoOf([
+      ...["--resolve", `Some.Name:${port}:[::ffff:127.0.0.1],127.0.0.1`],
+      `http://some.name:${port}/echo`,
+    ]);
+    assert.equal(rawHeaders[1], `some.name:${port}`);
+    failed(
+      await runCli(["--resolve", "some.invalid:1:127.0.0.1", `http://some.invalid:${port}/`]),
+      7,
+      /\[ERR_DIAL, dial\]/,
+    );
+    failed(await runCli(["--resolve", "a:1:b", "http://a:1/"]), 3, /\[ERR_INVALID_REQUEST, /);
+  });
+  await withTlsServer(async (url) => {
+    const { port } = new URL(url);
+    const given = ["--cacert", certPath("ca.pem"), "--resolve"];
+    assert.equal(
+      wellDone(await runCli([...given, `localhost:${port}:127.0.0.1`, `${url}/hello`])),
+      "hello",
+    );
+    // The certificate is for the name in the URL.
+    failed(
+      await runCli([...given, `other.test:${port}:127.0.0.1`, `https://other.test:${port}/`]),
+      35,
+      /\[ERR_TLS, tls\]/,
+    );
   });
 });
 
@@ -565,6 +709,11 @@ test("parseCommand() refuses what it does not understand", () => {
     [["--max-time", "soon", "a"], /--max-time needs seconds/],
     [["--max-time", "-1", "a"], /ambiguous/],
     [["--json", "1", "-d", "2", "a"], /does not go with/],
+    [["-d", "1", "-T", "file", "a"], /only one can be sent/],
+    [["-F", "=value", "a"], /-F needs "name=value"/],
+    [["--retry", "often", "a"], /--retry needs a number/],
+    [["--connect-timeout", "soon", "a"], /--connect-timeout needs seconds/],
+    [["--resolve", "host:80", "a"], /--resolve needs "host:port:address"/],
   ];
   for (const [args, message] of rows) {
     assert.throws(() => parseCommand(args), (error) => {

@@ -111,6 +111,14 @@ test("cookie jar: expiry by Max-Age, Expires and a past date; none is longer tha
   }
 });
 
+test("cookie jar: a cookie without a date ends with the session, and its JSON says so", async () => {
+  for (const setCookie of ["n=v", "n=v; Max-Age=1e9", "n=v; Expires=soon"]) {
+    const jar = new MemoryCookieJar();
+    await jar.setCookie(new URL("http://a.test/"), setCookie);
+    assert.equal(jar.toJSON().cookies[0].expires, null, setCookie);
+  }
+});
+
 /** Runs at a later time, for whoever asks for the date. */
 async function later<T>(ms: number, run: () => Promise<T>): Promise<T> {
   const RealDate = Date;

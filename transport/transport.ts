@@ -69,7 +69,7 @@ export interface TransportOptions extends ProxySpeechOptions {
    * resolving it.
    */
   egress?: EgressPolicy;
-  /** IP address to dial from, where the runtime can. */
+  /** IP address to dial from. On Deno and Bun `node:net` dials then. */
   localAddress?: string;
   /** One request per connection. @default {false} */
   disableKeepAlives?: boolean;
