@@ -234,9 +234,9 @@ export class Client {
    * @throws {HttpError} As `Transport.roundTrip`; `ERR_REDIRECT`: too many, one that may not be
    * followed, or that `checkRedirect` refused. Or what the cookie jar throws.
    */
-  async do(request: HttpRequest): Promise<HttpResponse> {
+  do(request: HttpRequest): Promise<HttpResponse> {
     const inherits = request.timeoutMs === 0 && this.#timeoutMs > 0;
-    return await this.#follow(inherits ? request.with({ timeoutMs: this.#timeoutMs }) : request);
+    return this.#follow(inherits ? request.with({ timeoutMs: this.#timeoutMs }) : request);
   }
 
   async #send(
@@ -273,11 +273,19 @@ export class Client {
     const time = new TimeLeft(request.timeoutMs);
     const via: HttpRequest[] = [];
     for (let current = request;;) {
-      const response = await this.#exchange(current, time);
+      const response = await (this.#jar === null
+        ? this.#transport.roundTrip(current)
+        : this.#exchange(current, this.#jar, time));
+      // Most responses are none: neither a look at their fields nor a turn is spent on them.
+      if (response.status < 300 || response.status > 399) {
+        return response;
+      }
       via.push(current);
       try {
         const next = await this.#next(current, response, via, time);
-        if (next === null) return response;
+        if (next === null) {
+          return response;
+        }
         current = next;
       } catch (error) {
         await response.body.close();
@@ -290,9 +298,11 @@ export class Client {
   }
 
   /** One exchange, with the jar's cookies, whose answer's cookies go to the jar. */
-  async #exchange(request: HttpRequest, time: TimeLeft): Promise<HttpResponse> {
-    const jar = this.#jar;
-    if (jar === null) return await this.#transport.roundTrip(request);
+  async #exchange(
+    request: HttpRequest,
+    jar: CookieJar,
+    time: TimeLeft,
+  ): Promise<HttpResponse> {
     const { url, signal } = request;
     signal?.throwIfAborted();
     const cookies = await time.wait(jar.getCookieHeader(url), signal);
@@ -317,8 +327,6 @@ export class Client {
     via: HttpRequest[],
     time: TimeLeft,
   ): Promise<HttpRequest | null> {
-    // Looking at the header fields costs; most responses are none.
-    if (response.status < 300 || response.status > 399) return null;
     const redirect: Redirect = {
       status: response.status,
       locations: response.headers.getAll("location"),

@@ -108,7 +108,7 @@ class Fetcher {
     }
   }
 
-  async #exchange(call: FetchCall): Promise<HttpResponse> {
+  #exchange(call: FetchCall): Promise<HttpResponse> {
     const request = new HttpRequest(call.href, {
       method: call.method,
       headers: call.headers,
@@ -118,16 +118,18 @@ class Fetcher {
       decompress: "known",
     });
     const { following, manual } = call.withoutCookies ? this.#cookieless : this.#clients;
-    if (call.redirect === "follow") return await following.do(request);
-    const exchange = await manual.do(request);
-    if (call.redirect === "error" && REDIRECT_STATUSES.has(exchange.status)) {
-      await exchange.body.close();
-      throw new HttpError("ERR_REDIRECT", `A redirect, status ${exchange.status}`, {
-        phase: "redirect",
-      });
-    }
-    return exchange;
+    if (call.redirect === "follow") return following.do(request);
+    const exchange = manual.do(request);
+    return call.redirect === "error" ? exchange.then(refuseEveryRedirect) : exchange;
   }
+}
+
+async function refuseEveryRedirect(exchange: HttpResponse): Promise<HttpResponse> {
+  if (!REDIRECT_STATUSES.has(exchange.status)) return exchange;
+  await exchange.body.close();
+  throw new HttpError("ERR_REDIRECT", `A redirect, status ${exchange.status}`, {
+    phase: "redirect",
+  });
 }
 
 function baseUrl(input: string | URL): URL {
@@ -259,7 +261,11 @@ async function localResponse(call: FetchCall): Promise<Response> {
     : await blobUrlResponse(url, call.method, call.headers.get("range"));
   if (!await hasIntegrity(bytes, parseIntegrity(call.integrity))) throw wrongIntegrity();
   const body = call.method === "HEAD" ? null : bytes;
-  return webResponse(body, { statusText, headers }, { url, status, exchange: null });
+  return webResponse(body, { statusText, headers: new Headers(headers) }, {
+    url,
+    status,
+    exchange: null,
+  });
 }
 
 function wrongIntegrity(): TypeError {
