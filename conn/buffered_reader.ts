@@ -8,6 +8,9 @@ import type { Reader } from "./conn.ts";
 /** Bytes. Default capacity; a response head with a small body fits, an idle connection stays light. */
 export const DEFAULT_READ_BUFFER_BYTES: number = 16 * 1024;
 
+/** Bytes. What a connection has that brings little at a time: most of the idle ones. */
+const RESTING_BYTES = 4 * 1024;
+
 /**
  * A buffer over a {@linkcode Reader} that a parser looks into without copying.
  *
@@ -36,17 +39,20 @@ export class BufferedReader implements Reader {
   end: number = 0;
   readonly #source: Reader;
   readonly #capacityBytes: number;
+  /** Whether a read has filled the storage: more may come at a time than it takes. */
+  #wasFull = false;
 
   /**
    * Makes a buffer.
    *
    * @param source Where bytes come from.
-   * @param capacityBytes Integer >= 1; the storage grows beyond it only on {@linkcode space}.
+   * @param capacityBytes Integer >= 1; the storage begins smaller, and grows beyond it only on
+   * {@linkcode space}.
    */
   constructor(source: Reader, capacityBytes: number = DEFAULT_READ_BUFFER_BYTES) {
     this.#source = source;
     this.#capacityBytes = capacityBytes;
-    this.bytes = new Uint8Array(capacityBytes);
+    this.bytes = new Uint8Array(Math.min(capacityBytes, RESTING_BYTES));
   }
 
   /** How many bytes are unread. */
@@ -62,7 +68,10 @@ export class BufferedReader implements Reader {
     if (this.start === this.end) {
       this.start = 0;
       this.end = 0;
-      if (this.bytes.length > this.#capacityBytes) this.bytes = new Uint8Array(this.#capacityBytes);
+      const { length } = this.bytes;
+      if (length > this.#capacityBytes || (this.#wasFull && length < this.#capacityBytes)) {
+        this.bytes = new Uint8Array(this.#capacityBytes);
+      }
       return this.bytes;
     }
     if (this.end === this.bytes.length) {
@@ -80,6 +89,7 @@ export class BufferedReader implements Reader {
   /** Counts `n` bytes that were read into {@linkcode space}. */
   added(n: number): void {
     this.end += n;
+    if (this.end === this.bytes.length) this.#wasFull = true;
   }
 
   /** Puts a copy of `bytes` behind what is buffered; for bytes that were read past this buffer. */
@@ -102,7 +112,7 @@ export class BufferedReader implements Reader {
    */
   async fill(): Promise<number | null> {
     const n = await this.#source.read(this.space());
-    if (n !== null) this.end += n;
+    if (n !== null) this.added(n);
     return n;
   }
 

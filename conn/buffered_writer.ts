@@ -8,6 +8,9 @@ import type { Writer } from "./conn.ts";
 /** Bytes. Default capacity; most request heads with a small body fit. */
 export const DEFAULT_WRITE_BUFFER_BYTES: number = 4 * 1024;
 
+/** Bytes. What a connection has whose requests are small. */
+const RESTING_BYTES = 512;
+
 const encoder = new TextEncoder();
 
 /**
@@ -44,7 +47,7 @@ export class BufferedWriter {
   constructor(sink: Writer, capacityBytes: number = DEFAULT_WRITE_BUFFER_BYTES) {
     this.#sink = sink;
     this.#capacityBytes = capacityBytes;
-    this.#bytes = new Uint8Array(capacityBytes);
+    this.#bytes = new Uint8Array(Math.min(capacityBytes, RESTING_BYTES));
   }
 
   /** How many bytes wait for {@linkcode flush}. */
@@ -52,9 +55,9 @@ export class BufferedWriter {
     return this.#length;
   }
 
-  /** How many more bytes can wait without growing the buffer. */
+  /** How many more bytes can wait within the capacity. */
   get available(): number {
-    return this.#bytes.length - this.#length;
+    return this.#capacityBytes - this.#length;
   }
 
   /**
