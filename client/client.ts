@@ -11,10 +11,10 @@ import {
   parseUrlWithCredentials,
 } from "../transport/http_request.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
-import type { BodySource } from "../transport/request_body.ts";
+import { type BodySource, discardBody } from "../transport/request_body.ts";
 import { type RoundTripper, Transport } from "../transport/transport.ts";
 import { type CookieJar, setCookies, withCookies, withoutReplaced } from "./cookie_jar.ts";
-import { isRedirect, type Redirect, redirectedRequest, SECRETS } from "./redirect.ts";
+import { isRedirect, isSameOrigin, type Redirect, redirectedRequest, SECRETS } from "./redirect.ts";
 import { TimeLeft } from "./time_left.ts";
 import { takeCredentials } from "./url_credentials.ts";
 
@@ -263,7 +263,7 @@ export class Client {
     if (authorization !== null && !headers.has("authorization")) {
       headers.append("Authorization", authorization);
     }
-    const isForeign = this.#baseUrl !== undefined && this.#baseUrl.origin !== url.origin;
+    const isForeign = this.#baseUrl !== undefined && !isSameOrigin(this.#baseUrl, url);
     const defaults = [...this.#headers].filter(([name]) =>
       !headers.has(name) && !(isForeign && this.#isSecret(name))
     );
@@ -304,11 +304,18 @@ export class Client {
     const jar = this.#jar;
     if (jar === null) return await this.#transport.roundTrip(request);
     const { url, signal } = request;
-    signal?.throwIfAborted();
-    const cookies = await time.wait(jar.getCookieHeader(url), signal);
-    const { timeoutMs } = time;
-    const headers = withCookies(request.headers, cookies);
-    const response = await this.#transport.roundTrip(request.with({ headers, timeoutMs }));
+    let ready: HttpRequest;
+    try {
+      signal?.throwIfAborted();
+      const cookies = await time.wait(jar.getCookieHeader(url), signal);
+      const headers = withCookies(request.headers, cookies);
+      ready = request.with({ headers, timeoutMs: time.timeoutMs });
+    } catch (error) {
+      // No transport will.
+      discardBody(request.body);
+      throw error;
+    }
+    const response = await this.#transport.roundTrip(ready);
     try {
       for (const setCookie of setCookies(response.headers)) {
         await time.wait(jar.setCookie(url, setCookie), signal);

@@ -7,7 +7,7 @@
 import { HttpError } from "../conn/http_error.ts";
 import { HttpHeaders } from "../http1/http_headers.ts";
 import { HttpRequest, parseUrlWithCredentials } from "../transport/http_request.ts";
-import { isReplayable } from "../transport/request_body.ts";
+import { discardBody, isReplayable } from "../transport/request_body.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { type RoundTripper, Transport, type TransportOptions } from "../transport/transport.ts";
 import { Client, type ClientOptions } from "./client.ts";
@@ -23,7 +23,7 @@ import {
   responseOf,
   webResponse,
 } from "./fetch_response.ts";
-import { SECRETS } from "./redirect.ts";
+import { isSameOrigin, SECRETS } from "./redirect.ts";
 
 /**
  * Options of {@linkcode createFetch}: those of a transport, or a `transport` that is there already,
@@ -84,7 +84,10 @@ class Fetcher {
       const plain = this.#ownDefaults.size === 0 ? plainCall(input, init) : null;
       const call = plain ?? await fetchCall(input, init, this.#baseUrl?.href, this.#defaultsFor);
       signal = call.signal;
-      signal?.throwIfAborted();
+      if (signal?.aborted) {
+        discardBody(call.body);
+        throw signal.reason;
+      }
       if (call.href.startsWith("data:") || call.href.startsWith("blob:")) {
         return await localResponse(call);
       }
@@ -99,7 +102,7 @@ class Fetcher {
 
   /** Secrets among the defaults are for the origin of the base URL, where there is one. */
   readonly #defaultsFor = (href: string): HttpHeaders => {
-    const isOwn = this.#baseUrl === undefined || this.#baseUrl.origin === new URL(href).origin;
+    const isOwn = this.#baseUrl === undefined || isSameOrigin(this.#baseUrl, new URL(href));
     return isOwn ? this.#ownDefaults : this.#foreignDefaults;
   };
 

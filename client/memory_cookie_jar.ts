@@ -79,6 +79,8 @@ const VALUE =
 const DOMAIN = /^[0-9a-z_-]+(?:\.[0-9a-z_-]+)*$/;
 const HOST = /^[^\s;/\\?#@]+$/;
 const PATH = /^\/[\x20-\x3a\x3c-\x7e\x80-\xff]*$/;
+// That of a URL, which is taken where the server names none, may hold a semicolon.
+const STORED_PATH = /^\/[\x20-\x7e\x80-\xff]*$/;
 
 /**
  * Keeps cookies in memory, and gives each request those that are for it: by host, path, `Secure` and
@@ -86,8 +88,8 @@ const PATH = /^\/[\x20-\x3a\x3c-\x7e\x80-\xff]*$/;
  *
  * A cookie for a public suffix, such as `co.uk`, for another host, with control characters, too large,
  * or against the rules of its prefix is ignored. `Secure` cookies are neither set nor sent without
- * https, also on the own machine, and are not replaced from there. The library is loaded when a
- * method first needs it.
+ * https, also on the own machine, and are not replaced from there. URLs of other schemes than http
+ * and https, sockets too, have no cookies. The library is loaded when a method first needs it.
  *
  * @see RFC 6265
  *
@@ -151,6 +153,7 @@ export class MemoryCookieJar implements CookieJar {
 
   /** Takes a cookie, or ignores it. Never throws because of it. */
   async setCookie(url: URL, setCookie: string): Promise<void> {
+    if (!hasHost(url)) return;
     const { tough, jar, store } = await this.#load();
     const cookie = this.#parsed(tough, setCookie);
     if (cookie === null) return;
@@ -166,6 +169,7 @@ export class MemoryCookieJar implements CookieJar {
 
   /** The value of `Cookie`, longest path first, then oldest first; empty if there is none. */
   async getCookieHeader(url: URL): Promise<string> {
+    if (!hasHost(url)) return "";
     const { jar } = await this.#load();
     let header = "";
     for (const { key, value } of jar.getCookiesSync(plainUrl(url))) {
@@ -193,7 +197,7 @@ export class MemoryCookieJar implements CookieJar {
     }
     // To the library, each use of a cookie begins its Max-Age anew.
     const now = Date.now();
-    const endsAtMs = cookie.expiryTime(new Date(now));
+    const endsAtMs = cookie.isPersistent() ? cookie.expiryTime(new Date(now)) : undefined;
     if (endsAtMs !== undefined) {
       cookie.expires = new Date(Math.max(0, Math.min(endsAtMs, now + MAX_LIFE_MS)));
     }
@@ -273,10 +277,15 @@ function isStored(value: unknown): boolean {
   return typeof name === "string" && NAME.test(name) &&
     typeof text === "string" && VALUE.test(text) &&
     typeof domain === "string" && HOST.test(domain) &&
-    typeof path === "string" && PATH.test(path) &&
+    typeof path === "string" && STORED_PATH.test(path) &&
     [hostOnly, secure, httpOnly].every((flag) => typeof flag === "boolean") &&
     (sameSite === null || ["strict", "lax", "none"].includes(sameSite as string)) &&
     (expires === null || typeof expires === "string" && !Number.isNaN(Date.parse(expires)));
+}
+
+/** Behind a socket or in a registered scheme nobody has a host that cookies could be for. */
+function hasHost({ protocol }: URL): boolean {
+  return protocol === "http:" || protocol === "https:";
 }
 
 /** The URL so that the library, which decodes paths, sees the path as it is sent. */

@@ -20,6 +20,16 @@ export const SECRETS: readonly string[] = [
   "proxy-authenticate",
 ];
 
+/**
+ * Whether two URLs have scheme, host and port in common. Not by `origin`, which is the same text for
+ * all URLs of `http+unix:` and of registered schemes.
+ *
+ * Pure.
+ */
+export function isSameOrigin(a: URL, b: URL): boolean {
+  return a.protocol === b.protocol && a.host === b.host;
+}
+
 /** Header fields that describe a body, and go with it, besides `Content-*`. */
 const ABOUT_BODY: readonly string[] = ["transfer-encoding", "expect", "trailer"];
 
@@ -76,11 +86,13 @@ export function redirectedRequest(
   const headers = new HttpHeaders(request.headers);
   headers.delete("host");
   if (toGet) { for (const name of aboutBody(request.headers)) headers.delete(name); }
-  if (url.origin !== from.origin) {
+  if (!isSameOrigin(url, from)) {
     for (const name of [...SECRETS, ...rules.sensitiveHeaders]) headers.delete(name);
   }
   if (from.protocol === "https:" && url.protocol === "http:") headers.delete("referer");
-  else if (rules.referer && !callersReferer(request)) headers.set("Referer", referer(from, url));
+  else if (rules.referer && isHttp(from) && !callersReferer(request)) {
+    headers.set("Referer", referer(from, url));
+  }
   const withoutBody = { method: "GET", body: null, contentLength: undefined, trailers: undefined };
   return request.with({
     ...(toGet ? withoutBody : {}),
@@ -99,7 +111,7 @@ function callersReferer(request: HttpRequest): boolean {
 
 /** Another origin learns only where it came from: paths and queries hold secrets too. */
 function referer(from: URL, to: URL): string {
-  return from.origin === to.origin ? from.href : from.origin + "/";
+  return isSameOrigin(from, to) ? from.href : from.origin + "/";
 }
 
 function aboutBody(headers: HttpHeaders): string[] {
@@ -114,13 +126,18 @@ function target(request: HttpRequest, location: string): URL {
   } catch {
     throw refused(`its target is not a URL: "${printable(withoutCredentials(location))}"`);
   }
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
+  if (!isHttp(url)) {
     throw refused(`its target is a ${printable(url.protocol)} URL`);
   }
   if (url.port === "0") throw refused("its target has port 0");
   if (url.username !== "" || url.password !== "") throw refused("its target has credentials");
   if (!url.href.includes("#")) url.hash = request.fragment;
   return url;
+}
+
+/** Of other URLs nothing can be told: they have no origin that means anything elsewhere. */
+function isHttp({ protocol }: URL): boolean {
+  return protocol === "http:" || protocol === "https:";
 }
 
 /** Header values hold one character for each byte; as characters they would be encoded twice. */
