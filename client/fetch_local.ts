@@ -30,7 +30,7 @@ const encoder = new TextEncoder();
 export function dataUrlResponse(href: string): LocalResponse {
   const comma = href.indexOf(",");
   if (comma === -1) throw new TypeError("fetch failed: a data: URL without a comma");
-  let type = href.slice("data:".length, comma).replace(/^[\t\n\f\r ]+|[\t\n\f\r ]+$/g, "");
+  let type = href.slice("data:".length, comma).trim();
   let bytes = percentDecoded(href.slice(comma + 1));
   const marked = /; *base64$/i.exec(type);
   if (marked !== null) {
