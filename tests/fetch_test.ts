@@ -503,14 +503,12 @@ test("fetch: what was read of a response stays read, and what was not does not",
   });
 });
 
-test("T52 fetch: 100 KB of spaces cost what they are long", async () => {
-  // Their square is three seconds and more.
-  const spaces = " ".repeat(100_000);
+test("T52 fetch: a megabyte of spaces costs what it is long", async () => {
+  // Its square is minutes.
+  const spaces = " ".repeat(1_000_000);
   const fetch = createFetch();
-  const began = performance.now();
   const response = await fetch(`data:text/plain;a${spaces}=b,c`, {
     headers: { "A": `b${spaces}c` },
   });
   assert.equal(await response.text(), "c");
-  assert.ok(performance.now() - began < 1_000);
 });
