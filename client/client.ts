@@ -8,7 +8,7 @@ import { HttpHeaders, type HttpHeadersInit } from "../http1/http_headers.ts";
 import { HttpRequest, type HttpRequestInit } from "../transport/http_request.ts";
 import { parseUrlWithCredentials } from "../transport/request_url.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
-import type { BodySource } from "../transport/request_body.ts";
+import { type BodySource, discardBody } from "../transport/request_body.ts";
 import { type RoundTripper, Transport } from "../transport/transport.ts";
 import { type CookieJar, setCookies, withCookies, withoutReplaced } from "./cookie_jar.ts";
 import { DefaultHeaders } from "./default_headers.ts";
@@ -304,11 +304,18 @@ export class Client {
     time: TimeLeft,
   ): Promise<HttpResponse> {
     const { url, signal } = request;
-    signal?.throwIfAborted();
-    const cookies = await time.wait(jar.getCookieHeader(url), signal);
-    const { timeoutMs } = time;
-    const headers = withCookies(request.headers, cookies);
-    const response = await this.#transport.roundTrip(request.with({ headers, timeoutMs }));
+    let ready: HttpRequest;
+    try {
+      signal?.throwIfAborted();
+      const cookies = await time.wait(jar.getCookieHeader(url), signal);
+      const headers = withCookies(request.headers, cookies);
+      ready = request.with({ headers, timeoutMs: time.timeoutMs });
+    } catch (error) {
+      // No transport will.
+      discardBody(request.body);
+      throw error;
+    }
+    const response = await this.#transport.roundTrip(ready);
     try {
       for (const setCookie of setCookies(response.headers)) {
         await time.wait(jar.setCookie(url, setCookie), signal);

@@ -10,7 +10,7 @@ import { hasIntegrity } from "../transport/body_digests.ts";
 import { HttpRequest } from "../transport/http_request.ts";
 import { type Expected, parseIntegrity } from "../transport/integrity.ts";
 import { parseUrlWithCredentials } from "../transport/request_url.ts";
-import { isReplayable } from "../transport/request_body.ts";
+import { discardBody, isReplayable } from "../transport/request_body.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
 import { type RoundTripper, Transport, type TransportOptions } from "../transport/transport.ts";
 import { Client, type ClientOptions } from "./client.ts";
@@ -93,7 +93,10 @@ class Fetcher {
       const plain = this.#defaults.isEmpty ? plainCall(input, init) : null;
       const call = plain ?? await fetchCall(input, init, this.#baseUrl?.href, this.#defaults);
       signal = call.signal;
-      signal?.throwIfAborted();
+      if (signal?.aborted) {
+        discardBody(call.body);
+        throw signal.reason;
+      }
       if (call.href.startsWith("data:") || call.href.startsWith("blob:")) {
         return await localResponse(call);
       }

@@ -9,6 +9,7 @@ import type { BodySource } from "../transport/request_body.ts";
 import type { DefaultHeaders } from "./default_headers.ts";
 import { fetchBody, isStream, readAhead } from "./fetch_body.ts";
 import { type FetchReferrerPolicy, refererFor, REFERRER_POLICIES } from "./fetch_referrer.ts";
+import { trimmed } from "./http_white_space.ts";
 
 /** What `fetch` is asked to do, checked. */
 export interface FetchCall {
@@ -164,9 +165,6 @@ function methodOf(method: string): string {
   return NORMALISED.has(upper) ? upper : text;
 }
 
-/** White space at both ends of a value is cut, line ends too. */
-const AROUND = /^[\t\n\r ]+|[\t\n\r ]+$/g;
-
 function headersOf(init: RequestInit["headers"]): HttpHeaders {
   const headers = new HttpHeaders();
   if (init === undefined) return headers;
@@ -178,7 +176,7 @@ function headersOf(init: RequestInit["headers"]): HttpHeaders {
     if (typeof pair !== "object" || pair === null || pair.length !== 2) {
       throw new TypeError("fetch: each of the headers must be a pair of name and value");
     }
-    headers.append(pair[0], `${pair[1]}`.replace(AROUND, ""));
+    headers.append(pair[0], trimmed(`${pair[1]}`));
   }
   return headers;
 }

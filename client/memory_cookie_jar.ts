@@ -79,6 +79,8 @@ const VALUE =
 const DOMAIN = /^[0-9a-z_-]+(?:\.[0-9a-z_-]+)*$/;
 const HOST = /^[^\s;/\\?#@]+$/;
 const PATH = /^\/[\x20-\x3a\x3c-\x7e\x80-\xff]*$/;
+// That of a URL, which is taken where the server names none, may hold a semicolon.
+const STORED_PATH = /^\/[\x20-\x7e\x80-\xff]*$/;
 
 /**
  * Keeps cookies in memory, and gives each request those that are for it: by host, path, `Secure` and
@@ -277,7 +279,7 @@ function isStored(value: unknown): boolean {
   return typeof name === "string" && NAME.test(name) &&
     typeof text === "string" && VALUE.test(text) &&
     typeof domain === "string" && HOST.test(domain) &&
-    typeof path === "string" && PATH.test(path) &&
+    typeof path === "string" && STORED_PATH.test(path) &&
     [hostOnly, secure, httpOnly].every((flag) => typeof flag === "boolean") &&
     (sameSite === null || ["strict", "lax", "none"].includes(sameSite as string)) &&
     (expires === null || typeof expires === "string" && !Number.isNaN(Date.parse(expires)));

@@ -14,6 +14,7 @@ import {
   type ResponseExchange,
   type Timings,
 } from "../transport/http_response.ts";
+import { isReplayable } from "../transport/request_body.ts";
 import type { RoundTripper } from "../transport/transport.ts";
 import { BackOff, type BackOffOptions, checkedAttempts } from "./back_off.ts";
 import { ResumedContent, type ResumeEvent } from "./resumed_content.ts";
@@ -106,8 +107,9 @@ export class ResumingTransport implements RoundTripper {
     if (!(response instanceof ReceivedResponse)) return unresumable(request, response);
     const validator = response.status === 200 ? strongValidator(response.headers) : null;
     const { headers } = response;
-    const isResumable = validator !== null && response.contentLength !== 0 &&
-      !headers.has("content-encoding") && headers.get("accept-ranges")?.toLowerCase() !== "none";
+    const isResumable = validator !== null && isReplayable(request.body) &&
+      response.contentLength !== 0 && !headers.has("content-encoding") &&
+      headers.get("accept-ranges")?.toLowerCase() !== "none";
     if (!isResumable && !isObserved(request)) return response;
     const content = new ResumedContent(response, {
       validator,

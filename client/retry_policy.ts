@@ -7,6 +7,7 @@
 import { HttpError, printable } from "../conn/http_error.ts";
 import type { HttpRequest } from "../transport/http_request.ts";
 import type { HttpResponse } from "../transport/http_response.ts";
+import { ProxyError } from "../transport/proxy_error.ts";
 import { isReplayable } from "../transport/request_body.ts";
 import type { RoundTripper } from "../transport/transport.ts";
 import { BackOff, type BackOffOptions, checkedAmount, checkedAttempts } from "./back_off.ts";
@@ -32,7 +33,7 @@ export interface RetryEvent {
 export interface RetryOptions extends BackOffOptions {
   /** Tries in all, the first included: 1 or more. @default {3} */
   attempts?: number;
-  /** Statuses that are tried again. @default {[429, 502, 503, 504]} */
+  /** Statuses that are tried again, also those of a proxy's refusal. @default {[429, 502, 503, 504]} */
   statuses?: number[];
   /**
    * Methods that may be sent twice. Others are sent again only with an `Idempotency-Key`, or where the
@@ -175,7 +176,7 @@ export class RetryingTransport implements RoundTripper {
   /** How long to wait before the next try; null: there is none. */
   #delayMs(outcome: Outcome, request: HttpRequest, attempt: number, time: TimeLeft): number | null {
     const mayHelp = "error" in outcome
-      ? isPassing(outcome.error)
+      ? this.#isPassing(outcome.error)
       : this.#statuses.has(outcome.response.status);
     if (!mayHelp && "response" in outcome) this.#budget?.succeeded();
     if (!mayHelp) return null;
@@ -190,6 +191,13 @@ export class RetryingTransport implements RoundTripper {
     return this.#budget === null || this.#budget.take() ? delayMs : null;
   }
 
+  /** What a proxy answers counts as what a server does: wrong credentials stay wrong. */
+  #isPassing(error: unknown): boolean {
+    if (!(error instanceof HttpError) || !PASSING.has(error.code)) return false;
+    const refusal = error instanceof ProxyError ? error.response : null;
+    return refusal === null || this.#statuses.has(refusal.status);
+  }
+
   /** Whether sending it again cannot do harm. */
   #maySend(outcome: Outcome, request: HttpRequest): boolean {
     if (!isReplayable(request.body) || request.signal?.aborted) return false;
@@ -198,10 +206,6 @@ export class RetryingTransport implements RoundTripper {
     return neverSent || this.#methods.has(request.method) ||
       request.headers.has("idempotency-key") || request.headers.has("x-idempotency-key");
   }
-}
-
-function isPassing(error: unknown): boolean {
-  return error instanceof HttpError && PASSING.has(error.code);
 }
 
 function invalid(message: string): HttpError {

@@ -133,7 +133,10 @@ export interface TlsOptions {
    * @default {false}
    */
   insecureSkipVerify?: boolean;
-  /** Called after the runtime's own checks have passed; throw to refuse the peer. */
+  /**
+   * Called after the runtime's own checks have passed; throw to refuse the peer. It has to decide at
+   * once: a promise refuses it too.
+   */
   verifyPeer?: (info: TlsInfo) => void;
 }
 

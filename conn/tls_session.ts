@@ -89,7 +89,12 @@ function nameText(name: object | undefined): string {
  */
 export function verifyPeer(serverName: string, options: TlsOptions, info: TlsInfo): void {
   try {
-    options.verifyPeer?.(info);
+    const answer: unknown = options.verifyPeer?.(info);
+    if (answer instanceof Promise) {
+      // Nobody waits for it: what it refuses would be accepted.
+      answer.catch(() => {});
+      throw new Error("it returned a promise; it has to decide at once");
+    }
   } catch (error) {
     throw tlsError(serverName, `verifyPeer refused the peer: ${nativeText(error)}`, error);
   }

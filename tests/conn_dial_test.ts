@@ -506,6 +506,15 @@ function testWay(way: string, secure: (typeof ways)[string]): void {
     assert.equal(error.cause, reason);
   });
 
+  test(`T37: ${way}: a verifyPeer that would refuse later refuses now`, async () => {
+    const verifyPeer = (): Promise<void> => Promise.reject(new Error("pin does not match"));
+    await refuses(
+      {},
+      { ...trust, verifyPeer },
+      /verifyPeer refused the peer: it returned a promise/,
+    );
+  });
+
   test(`tls: ${way}: a server that answers in plain HTTP`, async () => {
     await withServer({}, async (server, address) => {
       const answer = server.accept().then((socket) => {

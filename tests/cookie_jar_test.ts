@@ -271,7 +271,7 @@ test("T41 SameSite is matched whole, values are kept as they are, and checked on
     { value: 1 },
     { domain: "a.test; x" },
     { path: "x" },
-    { path: "/;x" },
+    { path: "/\nx" },
     { secure: 1 },
     { sameSite: "Strict" },
     { expires: "never" },
@@ -347,4 +347,31 @@ test("cookie jar: calls that overlap while the library is loaded keep their orde
   const all = [jar.setCookie(url, "n=1"), jar.setCookie(url, "n=2"), jar.setCookie(url, "m=1")];
   assert.equal(await jar.getCookieHeader(url), "n=2; m=1");
   await Promise.all(all);
+});
+
+test("cookie jar: a semicolon in the path of a URL does not spoil what is kept", async () => {
+  const url = new URL("http://a.test/a;b/c");
+  const jar = new MemoryCookieJar();
+  await jar.setCookie(url, "n=v");
+  const again = MemoryCookieJar.fromJSON(JSON.parse(JSON.stringify(jar)));
+  assert.equal(await again.getCookieHeader(url), "n=v");
+  assert.equal(await again.getCookieHeader(new URL("http://a.test/a")), "");
+});
+
+test("cookie jar: a cookie without an end is kept without one", async () => {
+  const jar = new MemoryCookieJar();
+  const url = new URL("http://a.test/");
+  for (const end of ["", "; Expires=never", "; Max-Age=soon"]) {
+    await jar.setCookie(url, `n=v${end}`);
+  }
+  assert.deepEqual(jar.toJSON().cookies.map(({ expires }) => expires), [null]);
+});
+
+test("cookie jar: what has no host has no cookies", async () => {
+  const jar = new MemoryCookieJar();
+  for (const text of ["http+unix://%2Fa.sock/", "data:,x", "file:///a", "blob:http://a.test/b"]) {
+    await jar.setCookie(new URL(text), "n=v");
+    assert.equal(await jar.getCookieHeader(new URL(text)), "", text);
+  }
+  assert.deepEqual(jar.toJSON().cookies, []);
 });

@@ -439,6 +439,17 @@ test("proxy: onProxyConnectResponse sees the answer, and refuses by throwing", a
   assert.equal((error.cause as Error).message, "not through there");
 });
 
+test("proxy: onProxyConnectResponse may refuse later, and nothing is sent before", async () => {
+  const reason = new Error("not through there");
+  const options: TransportOptions = {
+    proxy: PROXY,
+    onProxyConnectResponse: () => Promise.reject(reason),
+  };
+  const conn = new ScriptedConn().expect(connectHead("example.com:443"))
+    .send("HTTP/1.1 200 OK\r\n\r\n").waitForClose();
+  assert.equal((await assertRefused({ options }, conn)).cause, reason);
+});
+
 test("proxy: the choice can be made for each request, and later", async () => {
   const conn = new ScriptedConn()
     .expect(getHead("http://example.com/", "example.com")).send(NO_CONTENT);

@@ -292,3 +292,19 @@ test("T15 names of forms, file names and types cannot break out of their line", 
   direct.append("c", typed);
   assert.doesNotMatch(await sentForm(direct), /\nX: y/);
 });
+
+test("T15 the type of a blob that is the body cannot break out of its line", async () => {
+  for (const type of ["a/b\r\nX: y", "a/b\nX: y", "a/b\0", "a/\u4e2d"]) {
+    const body = new Blob(["3"]);
+    Object.defineProperty(body, "type", { value: type });
+    await withRawServer(async (connection) => {
+      await connection.readHead();
+      await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }, async (server) => {
+      await using transport = new Transport();
+      const request = new HttpRequest(server.origin, { method: "POST", body });
+      await (await transport.roundTrip(request)).bytes();
+      assert.doesNotMatch(server.connections[0].received, /^X: y|content-type/im);
+    });
+  }
+});

@@ -562,3 +562,9 @@ test("resume: a large download from a node:http server that breaks every connect
   await transport.close();
   await new Promise<void>((resolve) => void server.close(() => resolve()));
 });
+
+test("resume: a request whose body cannot be sent again is not sent again", async () => {
+  const body = new Blob(["query"]).stream();
+  const { heads, text, error } = await download([first(TAG, 40), rest()], { body });
+  assert.deepEqual([heads.length, text.length, error?.code], [1, 40, "ERR_INCOMPLETE_BODY"]);
+});

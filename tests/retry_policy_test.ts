@@ -365,3 +365,20 @@ test("retry: under a client, with a node:http server that comes up late", async 
   await transport.close();
   await new Promise<void>((resolve) => void server.close(() => resolve()));
 });
+
+test("retry: what a proxy refuses is tried again by its status, as what a server answers", async () => {
+  for (const [status, count] of [[407, 1], [403, 1], [503, 3]]) {
+    let asked = 0;
+    await withRawServer(async (connection) => {
+      await connection.readHead();
+      asked++;
+      await connection.send(`HTTP/1.1 ${status} X\r\nContent-Length: 0\r\n\r\n`);
+    }, async (server) => {
+      await using transport = new Transport({ proxy: server.origin });
+      const retrying = new RetryingTransport(transport, { baseDelayMs: 0 });
+      const going = retrying.roundTrip(new HttpRequest("https://a.test/"));
+      await assert.rejects(going, { code: "ERR_PROXY" });
+    });
+    assert.equal(asked, count, `${status}`);
+  }
+});

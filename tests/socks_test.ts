@@ -309,6 +309,12 @@ test("socks4a: an IPv6 address cannot be said", async () => {
   assert.match(error.message, /SOCKS4a has no IPv6 addresses$/);
 });
 
+test("socks4a: an address that announces a name cannot be said", async () => {
+  const conn = new ScriptedConn().waitForClose();
+  const error = await refused("socks4a://s.test", conn, { hostname: "0.0.0.7" });
+  assert.match(error.message, /the address announces a name$/);
+});
+
 test("socks: http: requests go through it as to the server", async () => {
   const conn = greeted().expect("\x05\x01\x00\x03\x0bexample.com\x00\x50").send(CONNECTED)
     .expect(plainHead("GET /", "User-Agent: roundtrip/0.1.0")).send(NO_CONTENT);

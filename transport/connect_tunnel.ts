@@ -84,7 +84,7 @@ export async function connectTunnel(
     );
   }
   try {
-    settings.onConnectResponse?.(new URL(proxy.label), { status, headers });
+    await settings.onConnectResponse?.(new URL(proxy.label), { status, headers });
   } catch (cause) {
     const message = `onProxyConnectResponse refused the tunnel through proxy ${proxy.label}`;
     throw new ProxyError(message, { proxy: proxy.label, cause });

@@ -31,7 +31,9 @@ export function encodeMultipart(form: FormData): Multipart {
     } else {
       // Bun gives no name to a Blob that was appended without one.
       const fileName = escapeName(value.name ?? "blob");
-      head += `; filename="${fileName}"\r\nContent-Type: ${mediaType(value)}\r\n\r\n`;
+      head += `; filename="${fileName}"\r\nContent-Type: ${
+        mediaType(value) ?? "application/octet-stream"
+      }\r\n\r\n`;
       parts.push(encoder.encode(head), value, encoder.encode("\r\n"));
     }
   }
@@ -50,7 +52,8 @@ function escapeName(name: string): string {
   return name.replaceAll("\r", "%0D").replaceAll("\n", "%0A").replaceAll('"', "%22");
 }
 
-/** A blob's own type, unless it could break out of its line. */
-function mediaType(file: Blob): string {
-  return /^[\x20-\x7e]+$/.test(file.type) ? file.type : "application/octet-stream";
+/** A blob's own type; null if it has none, or one that could break out of its line. */
+export function mediaType(file: Blob): string | null {
+  const { type } = file;
+  return /^[\x20-\x7e]+$/.test(type) ? type : null;
 }

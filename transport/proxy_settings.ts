@@ -23,13 +23,14 @@ export interface ProxySpeechOptions {
    */
   proxyConnectHeaders?: HttpHeadersInit | ((proxy: URL, target: string) => HttpHeadersInit);
   /**
-   * Called with each answer that opens a tunnel, and the proxy's URL without credentials. Throw to
-   * refuse the tunnel: the request fails with `ERR_PROXY` and that cause.
+   * Called with each answer that opens a tunnel, and the proxy's URL without credentials. Throw or
+   * reject to refuse the tunnel: the request fails with `ERR_PROXY` and that cause. A promise is
+   * waited for, within the time for dialling.
    */
   onProxyConnectResponse?: (
     proxy: URL,
     response: { status: number; headers: HttpHeaders },
-  ) => void;
+  ) => void | Promise<void>;
 }
 
 /** The same, complete. */

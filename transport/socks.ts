@@ -105,6 +105,9 @@ async function socks4(conn: Conn, proxy: ProxyServer, target: TcpAddress): Promi
   if (ip?.length === 16) {
     throw refusedTarget(proxy, target, "SOCKS4a has no IPv6 addresses");
   }
+  if (ip?.subarray(0, 3).every((byte) => byte === 0) && ip[3] !== 0) {
+    throw refusedTarget(proxy, target, "to SOCKS4a the address announces a name");
+  }
   const name = ip === undefined ? [...nameBytes(proxy, target), 0] : [];
   await conn.write(Uint8Array.of(
     4,

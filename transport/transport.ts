@@ -16,6 +16,7 @@ import { Connections } from "./connections.ts";
 import { HttpRequest } from "./http_request.ts";
 import type { HttpResponse } from "./http_response.ts";
 import { copiedTls, proxySettings, type ProxySpeechOptions } from "./proxy_settings.ts";
+import { discardBody } from "./request_body.ts";
 import { type ProxyOption, Router } from "./route.ts";
 import type { LeasedConnection } from "./leased_connection.ts";
 import type { TransportSnapshot, TransportStats } from "./snapshot.ts";
@@ -335,6 +336,7 @@ export class Transport implements RoundTripper, AsyncDisposable {
   async #otherProtocol(request: HttpRequest): Promise<HttpResponse> {
     const other = this.#protocols.get(request.scheme);
     if (other !== undefined) return await other.roundTrip(request);
+    discardBody(request.body);
     throw unsupported(request);
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { isToken } from "../../http1/grammar.ts";
+import { trimmed, trimmedEnd } from "../http_white_space.ts";
 
 const QUOTABLE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -40,14 +41,4 @@ function parameters(text: string): Map<string, string> {
 
 function quoted(value: string): string {
   return isToken(value) ? value : `"${value.replace(/["\\]/g, "\\$&")}"`;
-}
-
-function trimmed(text: string): string {
-  return trimmedEnd(text.replace(/^[\t\n\r ]+/, ""));
-}
-
-function trimmedEnd(text: string): string {
-  let end = text.length;
-  while (end > 0 && "\t\n\r ".includes(text[end - 1])) end--;
-  return text.slice(0, end);
 }
