@@ -10,6 +10,7 @@ import { ContentDecoder } from "../http1/content_decoder.ts";
 import type { ContentCoding } from "../http1/content_coding.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
 import type { BodyDigests } from "./body_digests.ts";
+import { PieceSize } from "./piece_size.ts";
 import type { ProgressCounter } from "./progress.ts";
 
 /** A body: bytes that are pulled, once. */
@@ -159,18 +160,24 @@ export class IncomingBody implements ResponseBody {
   get stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     if (this.#stream !== null) return this.#stream;
     this.#use();
+    const size = this.#pieceSize();
     return this.#stream = new ReadableStream({
       type: "bytes",
-      autoAllocateChunkSize: PIECE_BYTES,
       pull: async (controller: ReadableByteStreamController) => {
-        const request = controller.byobRequest!;
-        const view = request.view!;
-        const n = await this.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+        const request = controller.byobRequest;
+        const view = request?.view;
+        const piece = view
+          ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+          : size.room();
+        const n = await this.read(piece);
         if (n === null) {
           controller.close();
-          request.respond(0);
-        } else {
+          request?.respond(0);
+        } else if (request) {
           request.respond(n);
+        } else {
+          size.came(n);
+          controller.enqueue(piece.subarray(0, n));
         }
       },
       cancel: () => this.close(),
@@ -180,10 +187,11 @@ export class IncomingBody implements ResponseBody {
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array<ArrayBuffer>> {
     this.#use();
     try {
-      for (;;) {
-        const piece = new Uint8Array(PIECE_BYTES);
+      for (const size = this.#pieceSize();;) {
+        const piece = size.room();
         const n = await this.read(piece);
         if (n === null) return;
+        size.came(n);
         yield piece.subarray(0, n);
       }
     } finally {
@@ -212,7 +220,11 @@ export class IncomingBody implements ResponseBody {
           const probe = await this.read(new Uint8Array(1));
           if (probe === null) return room;
         }
-        const larger = new Uint8Array(Math.max(2 * length, PIECE_BYTES));
+        // A length that a quarter has come of is believed.
+        const wanted = lengthBytes !== null && length < lengthBytes
+          ? Math.min(4 * length, lengthBytes)
+          : Math.max(2 * length, PIECE_BYTES);
+        const larger = new Uint8Array(wanted);
         larger.set(room);
         room = larger;
       }
@@ -252,6 +264,12 @@ export class IncomingBody implements ResponseBody {
     this.#wholeAt += n;
     this.#came(p, n);
     return n;
+  }
+
+  #pieceSize(): PieceSize {
+    const { framing } = this.#content;
+    const isAsSent = this.#decoders.length === 0 && framing.kind === "length";
+    return new PieceSize(isAsSent ? framing.bytes : null);
   }
 
   get #wireEnded(): boolean {
