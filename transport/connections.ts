@@ -197,6 +197,8 @@ export class Connections
   }
 
   giveBack(connection: PersistentConnection): void {
+    // Whoever held it may have held it for long.
+    connection.wasIdle = true;
     connection.conn.unref();
     this.connectionIdle(connection);
   }
@@ -259,7 +261,6 @@ export class Connections
   deliver(waiter: ConnectionWaiter, lease: Lease<PersistentConnection>): void {
     this.#waiters.delete(waiter);
     lease.connection.kept = false;
-    lease.connection.wasIdle = false;
     lease.connection.lease = lease;
     waiter.connectionReady(lease.connection);
   }

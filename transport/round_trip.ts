@@ -97,7 +97,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     try {
       const route = this.#connections.route(this.request);
       if (route instanceof Promise) this.#await(route);
-      else this.#go(route);
+      else if (!this.#over) this.#go(route);
     } catch (error) {
       this.abort(withAttempt(error, "request", NEVER_SENT));
     }
@@ -114,8 +114,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
 
   #go(route: Route): void {
     this.#route = route;
-    this.#outgoing = this.#prepare(false);
-    this.#acquire();
+    if (this.#prepare(false)) this.#acquire();
   }
 
   // ConnectionWaiter
@@ -140,8 +139,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     this.#clearPhaseDeadline();
     // Another's connection came first: what its own dial costs is not this request's.
     if (connection.madeBy !== this.#dial) this.#dial = null;
-    if (connection.hasServed) this.#useProven(connection);
-    else this.#use(connection);
+    this.#useProven(connection);
   }
 
   dialFailed(error: unknown): void {
@@ -188,28 +186,29 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     if (this.#connection?.serves(this)) this.#connection.close(reason);
   }
 
-  #prepare(withoutExpect: boolean): Outgoing {
+  /** @returns False: a hook of the caller's, or the function that makes the body, has ended it. */
+  #prepare(withoutExpect: boolean): boolean {
     const { acceptEncoding, closeAfterUse, usesProxies } = this.#connections.options;
     const forwarder = forwarderOf(this.request, this.route);
-    return outgoingRequest(this.request, {
+    this.#outgoing = outgoingRequest(this.request, {
       acceptEncoding,
       close: closeAfterUse,
       withoutExpect,
       forwarder,
       withoutProxyAuthorization: usesProxies && forwarder === null,
     });
+    if (this.#over) this.#outgoing.content?.discard();
+    return !this.#over;
   }
 
   #acquire(): void {
     const connection = this.#connections.take(this);
-    if (connection === undefined) {
-      this.#wait();
-      return;
-    }
-    this.#useProven(connection);
+    if (connection !== undefined) this.#useProven(connection);
+    else if (!this.#over) this.#wait();
   }
 
   #useProven(connection: PersistentConnection): void {
+    if (this.#over) return this.#connections.giveBack(connection);
     const barrier = this.#connections.pollBarrier(connection);
     if (barrier === null) this.#use(connection);
     else this.#prove(connection, barrier);
@@ -222,14 +221,13 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     const { poolWaitTimeoutMs } = this.#connections.options;
     try {
       const ticket = this.#connections.enqueue(this);
-      if (!ticket.isWaiting) return;
-      this.#ticket = ticket;
+      if (this.#over) this.#connections.cancel(ticket);
+      else if (ticket.isWaiting) this.#ticket = ticket;
     } catch (error) {
       this.abort(withAttempt(error, "queue", NEVER_SENT));
-      return;
     }
     // A dial has its own time.
-    if (this.#phase === "queue") {
+    if (this.#ticket !== null && this.#phase === "queue") {
       this.#setPhaseDeadline(poolWaitTimeoutMs, "queue", "Waiting for a connection");
     }
   }
@@ -270,7 +268,8 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
         idleMs: wasIdle ? now - idleSinceMs : 0,
       })
     );
-    connection.send(this.#outgoing!, this);
+    if (this.#over) this.#connections.giveBack(connection);
+    else connection.send(this.#outgoing!, this);
   }
 
   /** The signal was aborted. */
@@ -317,7 +316,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     if (!this.#connection!.awaitingContinue) return;
     this.#each((trace) => trace.wait100Continue?.());
     const { expectContinueTimeoutMs } = this.#connections.options;
-    if (expectContinueTimeoutMs === 0) return;
+    if (expectContinueTimeoutMs === 0 || this.#over) return;
     const connection = this.#connection!;
     this.#phaseDeadline = this.#connections.deadlines.set(expectContinueTimeoutMs, () => {
       this.#contentBegan = true;
@@ -329,7 +328,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     this.#times.wroteAt = this.#connections.clock.now();
     // Of a body that is read already, it is the reader's.
     if (!this.#responded) this.#clearPhaseDeadline();
-    if (!this.#responded && error === undefined) {
+    if (!this.#responded && !this.#over && error === undefined) {
       this.#phase = "response-header";
       const { responseHeaderTimeoutMs } = this.#connections.options;
       this.#setPhaseDeadline(
@@ -363,6 +362,7 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
   }
 
   response(head: ResponseHead, content: IncomingContent): void {
+    if (this.#over) return;
     this.#clearPhaseDeadline();
     const mayRepeat = this.#connections.isShared &&
       (!this.#contentBegan || isReplayable(this.request.body));
@@ -423,12 +423,10 @@ export class RoundTrip implements ExchangeEvents, ResponseExchange, ConnectionWa
     // A factory makes another; anything else is used again.
     if (typeof this.request.body === "function") this.#outgoing!.content!.discard();
     try {
-      this.#outgoing = this.#prepare(withoutExpect || !this.#outgoing!.expectContinue);
+      if (this.#prepare(withoutExpect || !this.#outgoing!.expectContinue)) this.#wait();
     } catch (prepareError) {
       this.abort(withAttempt(prepareError, "request", NEVER_SENT));
-      return;
     }
-    this.#wait();
   }
 
   // ResponseExchange
