@@ -91,6 +91,12 @@ export interface Conn extends Reader, Writer, Closer {
    * Order: after {@linkcode Conn.close}. A connection that does not have it is gone with `close()`.
    */
   whenClosed?(): Promise<void>;
+  /**
+   * Whether bytes that came together may be told by several reads, with turns of the caller's in
+   * between: that a read gave less than was asked for does not mean that nothing waits behind it.
+   * Absent: false.
+   */
+  readonly readsInParts?: boolean;
   /** Keeps the process alive while a read is pending (the state of a new connection). */
   ref(): void;
   /** Lets the process exit although a read is pending. */

@@ -146,6 +146,11 @@ export class NodeConn implements Conn {
     stream.on("close", this.#onStreamClose);
   }
 
+  /** Node tells of each TLS record by itself, and runs microtasks in between. */
+  get readsInParts(): boolean {
+    return this.#intake === null || this.tls !== null;
+  }
+
   get bytesRead(): number {
     return this.#bytesRead;
   }

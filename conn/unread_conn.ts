@@ -56,6 +56,10 @@ class UnreadConn implements Conn {
     this.#conn.close();
   }
 
+  get readsInParts(): boolean {
+    return this.#conn.readsInParts ?? false;
+  }
+
   whenClosed(): Promise<void> {
     return this.#conn.whenClosed?.() ?? Promise.resolve();
   }

@@ -31,14 +31,13 @@ import { REQUEST_TABLE, type RequestState } from "./request_state.ts";
 import { type ResponseHead, ResponseHeadReader } from "./response_head.ts";
 import {
   connectionLost,
+  endedBeforeHead,
   headsTooLarge,
+  MAX_INFORMATIONAL,
   switchNotAsked,
   tooManyInformational,
 } from "./response_error.ts";
 import { RESPONSE_TABLE, type ResponseState } from "./response_state.ts";
-
-/** Heads. Most informational responses before one final response; Go once took 5, curl bounds bytes. */
-const MAX_INFORMATIONAL = 100;
 
 /**
  * A connection in the client's role.
@@ -61,6 +60,8 @@ export class ClientConnection implements ContentOwner {
   #request: RequestState = "complete";
   #response: ResponseState = "complete";
   #reading = false;
+  /** Whether the last read left nothing behind: it could have taken more. */
+  #readAll = false;
   #persistent = true;
 
   #outgoing: OutgoingRequest | null = null;
@@ -244,11 +245,9 @@ export class ClientConnection implements ContentOwner {
   readonly #received = (n: number | null): void => {
     this.#reading = false;
     if (this.#state === "closed") return;
-    if (n === null) {
-      this.#ended();
-      return;
-    }
+    if (n === null) return this.#ended();
     this.#input.added(n);
+    this.#readAll = this.#input.end < this.#input.bytes.length;
     if (this.#state === "idle") {
       this.#state = transition(CONNECTION_TABLE, this.#state, "unsolicitedDataReceived");
       this.#fail(connectionLost("Unsolicited bytes on an idle connection"));
@@ -257,6 +256,7 @@ export class ClientConnection implements ContentOwner {
     if (this.#unreadAtStart) {
       this.#unreadAtStart = false;
       this.#events!.firstByte();
+      if (this.#isClosed) return;
     }
     this.#advance();
   };
@@ -272,18 +272,11 @@ export class ClientConnection implements ContentOwner {
   #ended(): void {
     const wasIdle = this.#state === "idle";
     this.#state = transition(CONNECTION_TABLE, this.#state, "peerClosed");
-    if (wasIdle) {
-      this.#fail(connectionLost("The server closed an idle connection"));
-      return;
-    }
+    if (wasIdle) return this.#fail(connectionLost("The server closed an idle connection"));
     this.#response = transition(RESPONSE_TABLE, this.#response, "truncated");
     this.#fail(
       this.#writeError ??
-        connectionLost(
-          this.#input.buffered > 0
-            ? "The connection ended inside a response head"
-            : "The connection ended before a response",
-        ),
+        endedBeforeHead(this.#input.buffered),
     );
   }
 
@@ -306,7 +299,7 @@ export class ClientConnection implements ContentOwner {
         input.consume(this.#heads.length);
         if (head.statusCode < 200) this.#informational(head);
         else this.#final(head);
-        if (this.#state === "closed") return;
+        if (this.#isClosed) return;
       }
     } catch (error) {
       if (this.#response === "head" || this.#response === "content") {
@@ -350,6 +343,8 @@ export class ClientConnection implements ContentOwner {
     if (this.#request === "awaitingContinue") this.#withhold();
     else if (this.#request === "head" && holdsBack) this.#stopSending();
     else this.#request = transition(REQUEST_TABLE, this.#request, "finalResponseReceived");
+    // Whoever is told may have closed the connection.
+    if (this.#isClosed) return;
     const content = new ResponseContent(this, this.#input, framing, {
       framing,
       mode,
@@ -362,12 +357,17 @@ export class ClientConnection implements ContentOwner {
     // Whoever answers 3xx or more before the end of the content does not want the rest of it.
     if (head.statusCode >= 300 && this.#isSendingContent && !this.#sender!.handedOver) {
       this.#stopSending();
+      if (this.#isClosed) return;
     }
     const events = this.#events!;
     events.finalHead?.(head);
     content.takeBuffered();
     events.response(head, content);
-    this.#maybeFinish(true);
+    this.#maybeFinish(this.#readAll);
+  }
+
+  get #isClosed(): boolean {
+    return this.#state === "closed";
   }
 
   get #isSendingContent(): boolean {
@@ -379,6 +379,7 @@ export class ClientConnection implements ContentOwner {
     else if (this.#request === "awaitingContinue") this.#withhold();
     // Whoever switches has read the head: the runtime's word for it comes later.
     else if (this.#request === "head") this.#wroteAll();
+    if (this.#isClosed) return;
     this.#state = transition(CONNECTION_TABLE, this.#state, "protocolSwitched");
     const content = new ResponseContent(this, this.#input, { kind: "tunnel" }, null);
     const events = this.#events!;
@@ -401,6 +402,7 @@ export class ClientConnection implements ContentOwner {
         return;
       }
       this.#stopSending();
+      if (this.#isClosed) return;
     }
     const { mode } = this.#options;
     // The body may have deviated too.
@@ -419,11 +421,11 @@ export class ClientConnection implements ContentOwner {
     }
   }
 
-  /** The content was read to its end. */
-  contentEnded(): void {
+  /** The content was read to its end, all of it with the head? */
+  contentEnded(withHead: boolean): void {
     if (this.#response !== "content") return;
     this.#response = transition(RESPONSE_TABLE, this.#response, "contentEnded");
-    this.#maybeFinish(true);
+    this.#maybeFinish(withHead && this.#readAll);
   }
 
   /** Reading the content failed. Returns what to tell the reader. */

@@ -55,8 +55,14 @@ export interface IncomingContent {
 export interface ContentOwner {
   /** The connection itself. */
   readonly conn: Conn;
-  /** The content was read to its end. */
-  contentEnded(): void;
+  /**
+   * The content was read to its end.
+   *
+   * @param withHead Whether it came with the head, which was read just now. Content that is read
+   * later may have come long before, and its last read takes no more than what is missing: either
+   * way nothing is known of what waits behind it.
+   */
+  contentEnded(withHead: boolean): void;
   /** Reading failed; closes the connection. Returns what to tell the reader. */
   contentFailed(error: unknown): unknown;
   /** The caller gave up the rest: whether it should be drained. If not, the connection is closed. */
@@ -132,7 +138,7 @@ export class ResponseContent implements IncomingContent {
       if (bytes > input.buffered) return;
       this.whole = input.bytes.slice(input.start, input.start + bytes);
       input.consume(bytes);
-      this.#connection.contentEnded();
+      this.#connection.contentEnded(true);
     } else if (this.framing.kind === "chunked" && this.#lastChunkIsBuffered()) {
       this.#takeChunks(this.#content!);
     }
@@ -144,7 +150,7 @@ export class ResponseContent implements IncomingContent {
       const n = reader.take(room);
       if (reader.complete) {
         this.whole = room.slice(0, n);
-        this.#connection.contentEnded();
+        this.#connection.contentEnded(true);
       } else if (n > 0) {
         this.#ahead = room.subarray(0, n);
       }
@@ -169,7 +175,7 @@ export class ResponseContent implements IncomingContent {
     this.#reading = true;
     try {
       const n = await reader.read(p);
-      if (reader.complete) this.#connection.contentEnded();
+      if (reader.complete) this.#connection.contentEnded(false);
       return n;
     } catch (error) {
       this.#failure = { error: this.#connection.contentFailed(error) };
@@ -205,7 +211,7 @@ export class ResponseContent implements IncomingContent {
           return;
         }
       }
-      this.#connection.contentEnded();
+      this.#connection.contentEnded(false);
     } catch (error) {
       // Nobody waits for these bytes: all that matters is that the connection is closed.
       this.#connection.contentFailed(error);

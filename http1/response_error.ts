@@ -27,6 +27,26 @@ export function headsTooLarge(limitBytes: number): HttpError {
 }
 
 /**
+ * The connection ended before a response was there, or inside its head.
+ *
+ * @see RFC 9112 section 8
+ */
+export function endedBeforeHead(bufferedBytes: number): HttpError {
+  return connectionLost(
+    bufferedBytes > 0
+      ? "The connection ended inside a response head"
+      : "The connection ended before a response",
+  );
+}
+
+/**
+ * Heads. Most informational responses before one final response; Go once took 5, curl bounds bytes.
+ *
+ * @see RFC 9110 section 15.2
+ */
+export const MAX_INFORMATIONAL: number = 100;
+
+/**
  * More informational responses came than may.
  *
  * @see RFC 9110 section 15.2

@@ -64,6 +64,24 @@ class Bench {
   }
 }
 
+test("a request that is sent again beside an idle connection does not rely on a dial of another's", () => {
+  const bench = new Bench();
+  bench.connect(1, "one");
+  bench.connect(2, "two");
+  // Its dial hangs; a connection that is given back serves it.
+  bench.pool.enqueue("a", "three");
+  bench.giveBack(1);
+  bench.giveBack(1);
+  bench.giveBack(2);
+  bench.pool.take("a", 0);
+  assert.deepEqual(bench.said(), ["dial for three", "three gets 1"]);
+  // What was taken breaks under its request, which asks for a fresh one before it is removed.
+  bench.pool.enqueue("a", "again");
+  assert.deepEqual(bench.said(), []);
+  bench.pool.remove(bench.leases.get(2)!);
+  assert.deepEqual(bench.said(), ["dial for again"]);
+});
+
 test("pool: the connection used last is taken first", () => {
   const bench = new Bench();
   for (const n of [1, 2, 3]) bench.connect(n, `r${n}`);

@@ -360,3 +360,17 @@ test("body: large content arrives whole, however it is read", async () => {
     assert.equal(Buffer.compare(await response.bytes(), content), 0);
   });
 });
+
+test("toWeb() of a response whose body the platform does not show lets its connection go", async () => {
+  await withRawServer(async (connection) => {
+    await connection.readHead();
+    await connection.send("HTTP/1.1 205 Reset Content\r\nContent-Length: 5\r\n\r\nab");
+    await connection.clientEnded;
+  }, async (server) => {
+    const transport = new Transport();
+    const response = await transport.roundTrip(new HttpRequest(server.origin));
+    assert.equal(response.toWeb().body, null);
+    await until("its connection is free", () => transport.stats().active === 0);
+    await transport.close();
+  });
+});

@@ -208,6 +208,8 @@ export class Connections
   }
 
   giveBack(connection: PersistentConnection): void {
+    // Whoever held it may have held it for long.
+    connection.wasIdle = true;
     connection.conn.unref();
     this.connectionIdle(connection, this.clock.now());
   }
@@ -271,7 +273,6 @@ export class Connections
   deliver(waiter: ConnectionWaiter, lease: Lease<PersistentConnection>): void {
     this.#waiters.delete(waiter);
     lease.connection.kept = false;
-    lease.connection.wasIdle = false;
     lease.connection.lease = lease;
     waiter.connectionReady(lease.connection);
   }

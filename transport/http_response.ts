@@ -278,6 +278,8 @@ export class ReceivedResponse implements HttpResponse {
     }
     const { framing } = this.#content;
     const bodiless = framing.kind === "none" || framing.kind === "tunnel" || this.status === 205;
+    // Nobody else will read it.
+    if (bodiless && framing.kind !== "tunnel") void this.body.close();
     return new Response(bodiless ? null : this.body.stream, {
       status: this.status,
       statusText: this.statusText,

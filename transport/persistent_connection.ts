@@ -66,7 +66,7 @@ export class PersistentConnection implements ConnectionOwner {
   wasIdle: boolean = false;
   /** From when on it could have been used: the end of its last exchange, or else its making. */
   idleSinceMs: number;
-  /** When it was last read from, as far as that is known. */
+  /** When it was last read from until nothing was left, as far as that is known. */
   readAtMs: number;
   readonly #client: ClientConnection;
   readonly #keeper: ConnectionKeeper;
@@ -218,11 +218,13 @@ export class PersistentConnection implements ConnectionOwner {
   }
 
   idle(wasJustRead: boolean): void {
+    this.wasIdle = false;
     this.#clearFinishDeadline();
     this.#serving = null;
     this.conn.unref();
     this.idleSinceMs = this.#keeper.clock.now();
-    this.readAtMs = wasJustRead ? this.idleSinceMs : -Infinity;
+    const readAll = wasJustRead && !this.conn.readsInParts;
+    this.readAtMs = readAll ? this.idleSinceMs : -Infinity;
     this.#keeper.connectionIdle(this, this.idleSinceMs);
   }
 

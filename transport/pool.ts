@@ -346,10 +346,12 @@ export class Pool<C, W> {
 
   /**
    * Whether so many requests without a dial want more than the dials that nobody waits for. Where no
-   * connection is open, nothing tells that those will ever succeed.
+   * connection is in use, nothing tells that anything will ever come: a dial may hang, and a request
+   * that is sent again waits beside idle connections.
    */
   #needsDial(host: Host<C, W>, waiterCount: number): boolean {
-    return waiterCount > host.spareDialCount || host.connCount === host.dialCount;
+    return waiterCount > host.spareDialCount ||
+      host.connCount - host.dialCount === host.idle.size;
   }
 
   #startDials(host: Host<C, W>): void {

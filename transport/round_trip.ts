@@ -98,7 +98,7 @@ export class RoundTrip
     try {
       const route = this.#connections.route(this.request);
       if (route instanceof Promise) this.#await(route);
-      else this.#go(route, this.#times.startedAt);
+      else if (!this.#over) this.#go(route, this.#times.startedAt);
     } catch (error) {
       this.abort(withAttempt(error, "request", NEVER_SENT));
     }
@@ -115,8 +115,7 @@ export class RoundTrip
 
   #go(route: Route, now: number): void {
     this.#route = route;
-    this.#outgoing = this.#prepare(false);
-    this.#acquire(now);
+    if (this.#prepare(false)) this.#acquire(now);
   }
 
   // ConnectionWaiter
@@ -141,9 +140,7 @@ export class RoundTrip
     this.#clearPhaseDeadline();
     // Another's connection came first: what its own dial costs is not this request's.
     if (connection.madeBy !== this.#dial) this.#dial = null;
-    const now = this.#connections.clock.now();
-    if (connection.hasServed) this.#useProven(connection, now);
-    else this.#use(connection, now);
+    this.#useProven(connection, this.#connections.clock.now());
   }
 
   dialFailed(error: unknown): void {
@@ -190,25 +187,29 @@ export class RoundTrip
     if (this.#connection?.serves(this)) this.#connection.close(reason);
   }
 
-  #prepare(withoutExpect: boolean): Outgoing {
+  /** @returns False: a hook of the caller's, or the function that makes the body, has ended it. */
+  #prepare(withoutExpect: boolean): boolean {
     const { acceptEncoding, closeAfterUse, usesProxies } = this.#connections.options;
     const forwarder = forwarderOf(this.request, this.route);
-    return outgoingRequest(this.request, {
+    this.#outgoing = outgoingRequest(this.request, {
       acceptEncoding,
       close: closeAfterUse,
       withoutExpect,
       forwarder,
       withoutProxyAuthorization: usesProxies && forwarder === null,
     });
+    if (this.#over) this.#outgoing.content?.discard();
+    return !this.#over;
   }
 
   #acquire(now: number): void {
     const connection = this.#connections.take(this, now);
-    if (connection === undefined) this.#wait();
-    else this.#useProven(connection, now);
+    if (connection !== undefined) this.#useProven(connection, now);
+    else if (!this.#over) this.#wait();
   }
 
   #useProven(connection: PersistentConnection, now: number): void {
+    if (this.#over) return this.#connections.giveBack(connection);
     const barrier = this.#connections.pollBarrier(connection, now);
     if (barrier === null) this.#use(connection, now);
     else this.#prove(connection, barrier);
@@ -221,14 +222,13 @@ export class RoundTrip
     const { poolWaitTimeoutMs } = this.#connections.options;
     try {
       const ticket = this.#connections.enqueue(this);
-      if (!ticket.isWaiting) return;
-      this.#ticket = ticket;
+      if (this.#over) this.#connections.cancel(ticket);
+      else if (ticket.isWaiting) this.#ticket = ticket;
     } catch (error) {
       this.abort(withAttempt(error, "queue", NEVER_SENT));
-      return;
     }
     // A dial has its own time.
-    if (this.#phase === "queue") {
+    if (this.#ticket !== null && this.#phase === "queue") {
       this.#setPhaseDeadline(poolWaitTimeoutMs, "queue", "Waiting for a connection");
     }
   }
@@ -258,20 +258,20 @@ export class RoundTrip
     this.#connection = connection;
     this.#phase = "request";
     this.#attempts++;
-    const { hasServed, wasIdle, idleSinceMs } = connection;
     this.#times.gotConnAt = now;
-    this.#reused = hasServed;
-    if (this.#isTraced) {
-      this.#each((trace) =>
-        trace.gotConn?.({
-          id: connection.id,
-          reused: hasServed,
-          wasIdle,
-          idleMs: wasIdle ? now - idleSinceMs : 0,
-        })
-      );
-    }
-    connection.send(this.#outgoing!, this);
+    this.#reused = connection.hasServed;
+    if (this.#isTraced) this.#traceGotConn(connection, now);
+    // A hook may have ended it.
+    if (this.#over) this.#connections.giveBack(connection);
+    else connection.send(this.#outgoing!, this);
+  }
+
+  #traceGotConn(
+    { id, hasServed: reused, wasIdle, idleSinceMs }: PersistentConnection,
+    now: number,
+  ): void {
+    const idleMs = wasIdle ? now - idleSinceMs : 0;
+    this.#each((trace) => trace.gotConn?.({ id, reused, wasIdle, idleMs }));
   }
 
   /** The signal was aborted. */
@@ -318,7 +318,7 @@ export class RoundTrip
     if (!this.#connection!.awaitingContinue) return;
     this.#each((trace) => trace.wait100Continue?.());
     const { expectContinueTimeoutMs } = this.#connections.options;
-    if (expectContinueTimeoutMs === 0) return;
+    if (expectContinueTimeoutMs === 0 || this.#over) return;
     const connection = this.#connection!;
     this.#phaseDeadline = this.#connections.deadlines.set(expectContinueTimeoutMs, () => {
       this.#contentBegan = true;
@@ -330,7 +330,7 @@ export class RoundTrip
     this.#times.wroteAt = this.#connections.clock.now();
     // Of a body that is read already, it is the reader's.
     if (!this.#responded) this.#clearPhaseDeadline();
-    if (!this.#responded && error === undefined) {
+    if (!this.#responded && !this.#over && error === undefined) {
       this.#phase = "response-header";
       const { responseHeaderTimeoutMs } = this.#connections.options;
       this.#setPhaseDeadline(
@@ -364,6 +364,7 @@ export class RoundTrip
   }
 
   response(head: ResponseHead, content: IncomingContent): void {
+    if (this.#over) return;
     this.#clearPhaseDeadline();
     const mayRepeat = this.#connections.isShared &&
       (!this.#contentBegan || isReplayable(this.request.body));
@@ -424,12 +425,10 @@ export class RoundTrip
     // A factory makes another; anything else is used again.
     if (typeof this.request.body === "function") this.#outgoing!.content!.discard();
     try {
-      this.#outgoing = this.#prepare(withoutExpect || !this.#outgoing!.expectContinue);
+      if (this.#prepare(withoutExpect || !this.#outgoing!.expectContinue)) this.#wait();
     } catch (prepareError) {
       this.abort(withAttempt(prepareError, "request", NEVER_SENT));
-      return;
     }
-    this.#wait();
   }
 
   // ResponseExchange
