@@ -63,7 +63,7 @@ try {
   }
   const loop = await loopOf(task);
   // Compilers need a while whatever the time to measure is; one exchange alone is not warmed up so.
-  const warmMs = task.warmUrl !== "" || task.close ? 0 : Math.max(250, task.ms / 4);
+  const warmMs = task.warmUrl !== "" || task.close ? 0 : Math.max(1_000, task.ms / 4);
   const meter = new Meter(warmMs, task.ms, task.maxExchanges);
   await run(loop, meter, task.atOnce);
   leave(meter.figures(bytesPerExchange(task)));
