@@ -81,6 +81,7 @@ export class Connections
   readonly #dials: Set<Dial> = new Set();
   #nextId = 1;
   #closed: { reason: unknown } | null = null;
+  readonly #ending: AbortController = new AbortController();
   /** Settles when no round trip is under way any more. */
   #quiet: PromiseWithResolvers<void> | null = null;
   /** Settles when no dial is under way any more. */
@@ -116,9 +117,17 @@ export class Connections
   }
 
   /** Leases one connection for requests of the caller's own. */
-  connect(request: HttpRequest): Promise<LeasedConnection> {
-    if (this.#closed !== null) return Promise.reject(this.#closed.reason);
-    return leaseConnection(request, this);
+  async connect(request: HttpRequest): Promise<LeasedConnection> {
+    this.checkOpen();
+    return await leaseConnection(request, this);
+  }
+
+  get destroyed(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  checkOpen(): void {
+    if (this.#closed !== null) throw this.#closed.reason;
   }
 
   stats(): TransportStats {
@@ -161,6 +170,7 @@ export class Connections
 
   destroy(reason: unknown = closedError()): void {
     this.#closed ??= { reason };
+    this.#ending.abort(reason);
     this.pool.shut();
     for (const roundTrip of [...this.#roundTrips]) roundTrip.abort(reason);
     for (const waiter of [...this.#waiters]) waiter.dialFailed(reason);

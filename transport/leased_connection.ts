@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { abortable } from "../conn/abortable.ts";
 import { HttpError } from "../conn/http_error.ts";
 import { NEVER_SENT, withAttempt } from "./attempt.ts";
 import type { Clock } from "./clock.ts";
@@ -41,6 +42,10 @@ export interface LeasedConnection extends AsyncDisposable {
 
 /** The transport's connections, as a lease needs them. */
 export interface LeaseSource extends ConnectionSource {
+  /** Aborted when the transport ends at once. */
+  readonly destroyed: AbortSignal;
+  /** @throws Why the transport was closed, if it was. */
+  checkOpen(): void;
   roundTrip(request: HttpRequest, source: ConnectionSource): Promise<HttpResponse>;
 }
 
@@ -55,7 +60,12 @@ export function leaseConnection(
 ): Promise<LeasedConnection> {
   const route = source.route(request);
   if (!(route instanceof Promise)) return leaseRouted({ request, route }, source);
-  return route.then((found) => leaseRouted({ request, route: found }, source));
+  const { signal } = request;
+  const either = signal === null ? source.destroyed : AbortSignal.any([signal, source.destroyed]);
+  return abortable(route, either, {}).then((found) => {
+    source.checkOpen();
+    return leaseRouted({ request, route: found }, source);
+  });
 }
 
 function leaseRouted(wanted: RoutedRequest, source: LeaseSource): Promise<LeasedConnection> {
