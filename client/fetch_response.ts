@@ -5,7 +5,6 @@
  */
 import { HttpError } from "../conn/http_error.ts";
 import { type HttpResponse, ReceivedResponse } from "../transport/http_response.ts";
-import { PieceSize } from "../transport/piece_size.ts";
 
 /** What the constructor of `Response` cannot be told. */
 export interface FetchOrigin {
@@ -16,6 +15,9 @@ export interface FetchOrigin {
   /** Null for a `data:` or `blob:` URL, which none was needed for. */
   readonly exchange: HttpResponse | null;
 }
+
+/** Bytes. Pieces that a body stream gives at most. */
+const PIECE_BYTES = 64 * 1024;
 
 /** Statuses whose responses have no body, whatever the server sends. */
 const NULL_BODY_STATUSES: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
@@ -255,34 +257,26 @@ function bodyStream(
   signal: AbortSignal | null,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const { body, contentLength } = exchange;
-  const size = new PieceSize(contentLength);
   let leftBytes = contentLength ?? Infinity;
   return new ReadableStream({
     type: "bytes",
+    autoAllocateChunkSize: Math.max(1, Math.min(leftBytes, PIECE_BYTES)),
     pull: async (controller: ReadableByteStreamController) => {
-      const request = controller.byobRequest;
-      const view = request?.view;
-      const piece = view
-        ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
-        : size.room();
+      const request = controller.byobRequest!;
+      const view = request.view!;
       let n: number | null;
       try {
         signal?.throwIfAborted();
-        n = await body.read(piece);
+        n = await body.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
       } catch (error) {
         throw networkError(error, signal);
       }
       if (n === null) {
         controller.close();
-        request?.respond(0);
+        request.respond(0);
         return;
       }
-      if (request) {
-        request.respond(n);
-      } else {
-        size.came(n);
-        controller.enqueue(piece.subarray(0, n));
-      }
+      request.respond(n);
       leftBytes -= n;
       if (leftBytes === 0) controller.close();
     },

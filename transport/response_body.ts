@@ -10,7 +10,6 @@ import { ContentDecoder } from "../http1/content_decoder.ts";
 import type { ContentCoding } from "../http1/content_coding.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
 import type { BodyDigests } from "./body_digests.ts";
-import { PieceSize } from "./piece_size.ts";
 import type { ProgressCounter } from "./progress.ts";
 
 /** A body: bytes that are pulled, once. */
@@ -160,24 +159,18 @@ export class IncomingBody implements ResponseBody {
   get stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     if (this.#stream !== null) return this.#stream;
     this.#use();
-    const size = this.#pieceSize();
     return this.#stream = new ReadableStream({
       type: "bytes",
+      autoAllocateChunkSize: PIECE_BYTES,
       pull: async (controller: ReadableByteStreamController) => {
-        const request = controller.byobRequest;
-        const view = request?.view;
-        const piece = view
-          ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
-          : size.room();
-        const n = await this.read(piece);
+        const request = controller.byobRequest!;
+        const view = request.view!;
+        const n = await this.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
         if (n === null) {
           controller.close();
-          request?.respond(0);
-        } else if (request) {
-          request.respond(n);
+          request.respond(0);
         } else {
-          size.came(n);
-          controller.enqueue(piece.subarray(0, n));
+          request.respond(n);
         }
       },
       cancel: () => this.close(),
@@ -187,11 +180,10 @@ export class IncomingBody implements ResponseBody {
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array<ArrayBuffer>> {
     this.#use();
     try {
-      for (const size = this.#pieceSize();;) {
-        const piece = size.room();
+      for (;;) {
+        const piece = new Uint8Array(PIECE_BYTES);
         const n = await this.read(piece);
         if (n === null) return;
-        size.came(n);
         yield piece.subarray(0, n);
       }
     } finally {
@@ -264,12 +256,6 @@ export class IncomingBody implements ResponseBody {
     this.#wholeAt += n;
     this.#came(p, n);
     return n;
-  }
-
-  #pieceSize(): PieceSize {
-    const { framing } = this.#content;
-    const isAsSent = this.#decoders.length === 0 && framing.kind === "length";
-    return new PieceSize(isAsSent ? framing.bytes : null);
   }
 
   get #wireEnded(): boolean {
