@@ -234,6 +234,16 @@ test("proxy: proxyConnectHeaders can be made for each proxy and target", async (
   assert.deepEqual(seen, ["http://proxy.test/", "example.com:443"]);
 });
 
+test("proxy: proxyConnectHeaders that promise fields are refused, not left out", async () => {
+  const { error } = await send({
+    options: {
+      proxy: PROXY,
+      proxyConnectHeaders: (() => Promise.resolve({ "X-Tenant": "7" })) as never,
+    },
+  }, new ScriptedConn());
+  assert.deepEqual([error?.code, error?.phase], ["ERR_INVALID_REQUEST", "proxy"]);
+});
+
 test("T27 proxy: one Proxy-Authorization for several proxies is refused", async () => {
   const { error } = await send({
     options: {

@@ -300,6 +300,22 @@ test("T35 options that are changed after the transport was made have no effect",
   transport.destroy();
 });
 
+test("T54 the target of a caller's own CONNECT passes the egress policy too", async () => {
+  const egress: EgressPolicy = { deny: ["loopback", "metadata"] };
+  for (const proxy of [null, "http://192.0.2.1"]) {
+    for (
+      const host of ["127.0.0.2:22", "localhost:22", "[::1]:22", "169.254.169.254", "2130706433:80"]
+    ) {
+      const dialer = scriptedDialer();
+      const transport = new Transport({ dialer, proxy, egress });
+      const request = new HttpRequest("http://192.0.2.2/", { method: "CONNECT", host });
+      await assert.rejects(transport.roundTrip(request), { code: "ERR_BLOCKED" }, host);
+      assert.deepEqual(dialer.dialled, []);
+      transport.destroy();
+    }
+  }
+});
+
 test("T54 what a proxy is asked to connect to passes the egress policy, each hop of it", async () => {
   const egress: EgressPolicy = { deny: ["loopback", "private", "link-local", "metadata"] };
   const chains: readonly (readonly [proxy: string | string[], url: string])[] = [

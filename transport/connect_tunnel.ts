@@ -15,6 +15,7 @@ import type { HttpHeaders } from "../http1/http_headers.ts";
 import {
   connectionLost,
   headsTooLarge,
+  MAX_INFORMATIONAL,
   switchNotAsked,
   tooManyInformational,
 } from "../http1/response_error.ts";
@@ -42,9 +43,6 @@ export interface TunnelWish {
 
 /** Bytes. All heads of one answer to `CONNECT` together. */
 const MAX_HEADS_BYTES = 64 * 1024;
-
-/** Count. */
-const MAX_INFORMATIONAL = 100;
 
 /** Bytes. What is kept of the body of a refusal. */
 const BODY_START_BYTES = 4 * 1024;

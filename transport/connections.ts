@@ -5,6 +5,7 @@
  * @module
  */
 import type { Conn } from "../conn/conn.ts";
+import { checkEgress } from "../conn/egress.ts";
 import { HttpError } from "../conn/http_error.ts";
 import type { ClientConnectionOptions } from "../http1/client_exchange.ts";
 import type { Clock, TimerHandle } from "./clock.ts";
@@ -22,6 +23,7 @@ import type { HttpResponse } from "./http_response.ts";
 import { LeakWatch } from "./leak_watch.ts";
 import { leaseConnection, type LeasedConnection } from "./leased_connection.ts";
 import { LinkedList } from "./linked_list.ts";
+import { connectAddress } from "./outgoing.ts";
 import {
   type ConnectionKeeper,
   type ConnectionLife,
@@ -77,7 +79,6 @@ export class Connections
   readonly #open: Set<PersistentConnection> = new Set();
   /** Sockets that were closed and that the runtime has not let go of. */
   readonly #closing: Set<Promise<void>> = new Set();
-  readonly #waiters: Set<ConnectionWaiter> = new Set();
   readonly #dials: Set<Dial> = new Set();
   #nextId = 1;
   #closed: { reason: unknown } | null = null;
@@ -135,7 +136,7 @@ export class Connections
   }
 
   inspect(): TransportSnapshot {
-    return snapshot(this, this.#open, this.#waiters, this.#dials);
+    return snapshot(this, this.#open, this.pool.waiters(), this.#dials);
   }
 
   explain(request: HttpRequest): string {
@@ -173,7 +174,7 @@ export class Connections
     this.#ending.abort(reason);
     this.pool.shut();
     for (const roundTrip of [...this.#roundTrips]) roundTrip.abort(reason);
-    for (const waiter of [...this.#waiters]) waiter.dialFailed(reason);
+    for (const waiter of [...this.pool.waiters()]) waiter.dialFailed(reason);
     for (const dial of [...this.#dials]) dial.abort(reason);
     for (const connection of [...this.#open]) connection.close(reason);
     this.deadlines.stop();
@@ -183,6 +184,11 @@ export class Connections
   // ConnectionSource
 
   route(request: HttpRequest): Route | Promise<Route> {
+    const { egress } = this.options;
+    // Whoever is asked for a tunnel connects on our behalf.
+    if (egress !== null && request.method === "CONNECT") {
+      checkEgress(egress, connectAddress(request));
+    }
     return this.options.router.route(request);
   }
 
@@ -203,17 +209,14 @@ export class Connections
   }
 
   enqueue(waiter: ConnectionWaiter): Ticket<ConnectionWaiter> {
-    this.#waiters.add(waiter);
     const ticket = this.pool.enqueue(waiter.route.key, waiter);
     if (ticket !== null) return ticket;
-    this.#waiters.delete(waiter);
     throw new HttpError("ERR_QUEUE_FULL", "Too many requests wait for a connection", {
       phase: "queue",
     });
   }
 
   cancel(ticket: Ticket<ConnectionWaiter>): void {
-    this.#waiters.delete(ticket.waiter);
     this.pool.cancel(ticket);
   }
 
@@ -281,7 +284,6 @@ export class Connections
   }
 
   deliver(waiter: ConnectionWaiter, lease: Lease<PersistentConnection>): void {
-    this.#waiters.delete(waiter);
     lease.connection.kept = false;
     lease.connection.lease = lease;
     waiter.connectionReady(lease.connection);
@@ -311,7 +313,6 @@ export class Connections
     } catch (error) {
       // Served by another connection, the request may be waiting again, in another place.
       const wasWaiting = ticket.isWaiting;
-      if (wasWaiting) this.#waiters.delete(waiter);
       this.pool.dialFailed(ticket);
       if (wasWaiting) waiter.dialFailed(error);
       return;

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { TcpAddress } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
 import type { OutgoingRequest } from "../http1/client_exchange.ts";
 import type { ContentSource, OutgoingContent } from "../http1/content_sender.ts";
@@ -299,6 +300,17 @@ function requestTarget(request: HttpRequest, forwarder: ProxyServer | null): str
   if (request.method === "CONNECT") return connectTarget(request);
   if (forwarder === null) return request.requestTarget;
   return `${request.scheme}//${request.authority}${request.requestTarget}`;
+}
+
+/**
+ * Where a request with the method CONNECT wants a tunnel to.
+ *
+ * Pure.
+ */
+export function connectAddress(request: HttpRequest): TcpAddress {
+  const [, host, port] = /^(.*):([0-9]+)$/.exec(connectTarget(request))!;
+  const hostname = host.startsWith("[") ? host.slice(1, -1) : host;
+  return { transport: "tcp", hostname, port: Number(port) };
 }
 
 function connectTarget(request: HttpRequest): string {

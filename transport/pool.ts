@@ -307,6 +307,13 @@ export class Pool<C, W> {
     return this.#hosts.keys();
   }
 
+  /** The requests that wait, those under one key in the order in which they came. */
+  *waiters(): IterableIterator<W> {
+    for (const { idleWaiters } of this.#hosts.values()) {
+      for (const { waiter } of idleWaiters) yield waiter;
+    }
+  }
+
   /** Counts under one key. */
   counts(key: string): HostCounts {
     const host = this.#hosts.get(key);

@@ -82,6 +82,12 @@ export function copiedTls(tls: TlsOptions): TlsOptions {
  * @throws {HttpError} `ERR_INVALID_REQUEST`: no fields, or one that is ours.
  */
 export function connectFields(init: HttpHeadersInit): HttpHeaders {
+  // A promise has no fields, and what it will have would be left out without a word.
+  if (init instanceof Promise) {
+    throw new HttpError("ERR_INVALID_REQUEST", "proxyConnectHeaders cannot be a promise", {
+      phase: "proxy",
+    });
+  }
   const fields = new HttpHeaders(init);
   for (const name of ["Host", "Content-Length", "Transfer-Encoding"]) {
     if (fields.has(name)) {
