@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { startWrite } from "./by_callback.ts";
 import type { Writer } from "./conn.ts";
 
 /** Bytes. Default capacity; most request heads with a small body fit. */
@@ -36,6 +37,8 @@ export class BufferedWriter {
   readonly #sink: Writer;
   #bytes: Uint8Array<ArrayBuffer>;
   #length = 0;
+  /** The beginning of the storage that was written last. */
+  #view: Uint8Array<ArrayBuffer>;
   readonly #capacityBytes: number;
 
   /**
@@ -48,6 +51,7 @@ export class BufferedWriter {
     this.#sink = sink;
     this.#capacityBytes = capacityBytes;
     this.#bytes = new Uint8Array(Math.min(capacityBytes, RESTING_BYTES));
+    this.#view = this.#bytes;
   }
 
   /** How many bytes wait for {@linkcode flush}. */
@@ -90,16 +94,28 @@ export class BufferedWriter {
    * @returns How many bytes were written.
    * @throws What the sink throws.
    */
-  flush(): Promise<number> {
+  async flush(): Promise<number> {
+    return this.#length === 0 ? 0 : await this.#sink.write(this.#taken());
+  }
+
+  /** As {@linkcode flush}, of something, without a promise: calls one of the two, maybe at once. */
+  startFlush(done: (count: number) => void, failed: (error: unknown) => void): void {
+    startWrite(this.#sink, this.#taken(), done, failed);
+  }
+
+  /** What waits, which now does not any more. */
+  #taken(): Uint8Array {
     const n = this.#length;
-    if (n === 0) return Promise.resolve(0);
     this.#length = 0;
-    const bytes = n === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, n);
+    // Requests of one program are often equally long: a view costs more than the look at its length.
+    if (this.#view.length !== n) this.#view = this.#bytes.subarray(0, n);
+    const bytes = this.#view;
     // A buffer that had to grow is not kept: one large head must not make the connection heavy.
     if (this.#bytes.length > this.#capacityBytes) {
       this.#bytes = new Uint8Array(this.#capacityBytes);
+      this.#view = this.#bytes;
     }
-    return this.#sink.write(bytes);
+    return bytes;
   }
 
   /**
@@ -120,5 +136,6 @@ export class BufferedWriter {
     const larger = new Uint8Array(Math.max(toBytes, this.#bytes.length * 2));
     larger.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = larger;
+    this.#view = larger;
   }
 }

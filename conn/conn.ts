@@ -80,6 +80,24 @@ export interface Conn extends Reader, Writer, Closer {
    * was accepted before.
    */
   write(p: Uint8Array): Promise<number>;
+  /**
+   * As {@linkcode Conn.read}, without a promise: one of the two is called, once, never before this
+   * returns. Neither may throw. Absent: {@linkcode Conn.read} is used.
+   */
+  startRead?(
+    p: Uint8Array,
+    done: (count: number | null) => void,
+    failed: (error: unknown) => void,
+  ): void;
+  /**
+   * As {@linkcode Conn.write}, without a promise: one of the two is called, once, maybe before this
+   * returns. Neither may throw. Absent: {@linkcode Conn.write} is used.
+   */
+  startWrite?(
+    p: Uint8Array,
+    done: (count: number) => void,
+    failed: (error: unknown) => void,
+  ): void;
   /** Ends the writing side (FIN, over TLS `close_notify`); reading may go on. */
   closeWrite(): Promise<void>;
   /** Closes both directions at once. A pending read or write rejects with `ERR_CLOSED`. */

@@ -158,6 +158,10 @@ class DenoConn implements Conn {
   #reading = false;
   #ended = false;
   #readFailure: HttpError | null = null;
+  #readDone!: (count: number | null) => void;
+  #readFailed!: (error: unknown) => void;
+  #writeDone!: (count: number) => void;
+  #writeFailed!: (error: unknown) => void;
   /** The whole array that is being written. */
   #writing: Uint8Array | null = null;
   /** How much of it was accepted by earlier native writes. */
@@ -186,77 +190,90 @@ class DenoConn implements Conn {
   }
 
   read(p: Uint8Array): Promise<number | null> {
-    if (this.#reading) return Promise.reject(busyError("body"));
-    if (this.#closed) return Promise.reject(closedError("body"));
-    if (p.length === 0) return Promise.resolve(0);
-    if (this.#ended) return Promise.resolve(null);
-    if (this.#readFailure !== null) return Promise.reject(this.#readFailure);
-    this.#reading = true;
-    return this.#native.read(p).then(this.#onRead, this.#onReadError);
+    return new Promise((resolve, reject) => this.startRead(p, resolve, reject));
   }
 
-  #onRead = (count: number | null): number | null => {
-    this.#reading = false;
-    if (this.#closed) throw this.#late("body");
-    if (count === null) {
-      this.#ended = true;
-      return null;
+  startRead(
+    p: Uint8Array,
+    done: (count: number | null) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    const refusal = this.#readRefusal();
+    if (refusal !== null) {
+      queueMicrotask(() => failed(refusal));
+    } else if (this.#ended || p.length === 0) {
+      queueMicrotask(() => done(p.length === 0 ? 0 : null));
+    } else {
+      this.#reading = true;
+      this.#readDone = done;
+      this.#readFailed = failed;
+      this.#native.read(p).then(this.#onRead, this.#onReadError);
     }
-    this.#bytesRead += count;
-    return count;
+  }
+
+  #readRefusal(): HttpError | null {
+    if (this.#reading) return busyError("body");
+    if (this.#closed) return closedError("body");
+    return this.#readFailure;
+  }
+
+  #onRead = (count: number | null): void => {
+    this.#reading = false;
+    if (this.#closed) return this.#readFailed(this.#late("body"));
+    if (count === null) this.#ended = true;
+    else this.#bytesRead += count;
+    this.#readDone(count);
   };
 
-  #onReadError = (error: unknown): never => {
+  #onReadError = (error: unknown): void => {
     this.#reading = false;
-    if (this.#closed) throw this.#late("body");
+    if (this.#closed) return this.#readFailed(this.#late("body"));
     // Kept: the kernel tells of a reset once, and of an end of stream afterwards.
     this.#readFailure = toStreamError("body", error, this.tls);
-    throw this.#readFailure;
+    this.#readFailed(this.#readFailure);
   };
 
   write(p: Uint8Array): Promise<number> {
-    if (this.#writing !== null) return Promise.reject(busyError("request"));
-    if (this.#closed) return Promise.reject(closedError("request"));
-    if (this.#writeEnded) return Promise.reject(endedError());
-    if (p.length === 0) return Promise.resolve(0);
+    return new Promise((resolve, reject) => this.startWrite(p, resolve, reject));
+  }
+
+  startWrite(
+    p: Uint8Array,
+    done: (count: number) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    if (this.#writing !== null) return failed(busyError("request"));
+    if (this.#closed) return failed(closedError("request"));
+    if (this.#writeEnded) return failed(endedError());
+    if (p.length === 0) return done(0);
     this.#writing = p;
     this.#writeOffset = 0;
-    return this.#native.write(p).then(this.#onWrite, this.#onWriteError);
+    this.#writeDone = done;
+    this.#writeFailed = failed;
+    this.#native.write(p).then(this.#onWrite, this.#onWriteError);
   }
 
-  #onWrite = (count: number): number | Promise<number> => {
-    const { length } = this.#writing!;
-    return this.#accept(count) ? length : this.#writeRest();
-  };
-
-  async #writeRest(): Promise<number> {
+  #onWrite = (count: number): void => {
     const p = this.#writing!;
-    try {
-      let isDone = false;
-      while (!isDone) {
-        isDone = this.#accept(await this.#native.write(p.subarray(this.#writeOffset)));
-      }
-    } catch (error) {
-      this.#onWriteError(error);
-    }
-    return p.length;
-  }
-
-  /** Counts what a native write took. Tells whether that was all. */
-  #accept(count: number): boolean {
-    const { length } = this.#writing!;
     this.#bytesWritten += count;
     this.#writeOffset += count;
-    if (!this.#closed && this.#writeOffset < length) return false;
+    if (!this.#closed && this.#writeOffset < p.length) {
+      this.#native.write(p.subarray(this.#writeOffset)).then(this.#onWrite, this.#onWriteError);
+      return;
+    }
     this.#writing = null;
-    if (this.#closed) throw this.#late("request");
-    return true;
-  }
-
-  #onWriteError = (error: unknown): never => {
-    this.#writing = null;
-    throw this.#closed ? this.#late("request") : toStreamError("request", error, this.tls);
+    if (this.#closed) this.#writeFailed(this.#late("request"));
+    else this.#writeDone(p.length);
   };
+
+  #onWriteError = (error: unknown): void => {
+    this.#writing = null;
+    this.#writeFailed(this.#writeError(error));
+  };
+
+  #writeError(error: unknown): HttpError {
+    return this.#closed ? this.#late("request") : toStreamError("request", error, this.tls);
+  }
 
   /** The error of what the runtime returns after `close()`. */
   #late(phase: "request" | "body"): HttpError {
@@ -277,7 +294,7 @@ class DenoConn implements Conn {
     try {
       await this.#native.closeWrite();
     } catch (error) {
-      this.#onWriteError(error);
+      throw this.#writeError(error);
     } finally {
       this.#ending = false;
       if (this.#closed) this.#settleWhenGone();

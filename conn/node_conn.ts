@@ -160,20 +160,45 @@ export class NodeConn implements Conn {
   }
 
   read(p: Uint8Array): Promise<number | null> {
+    const settled = this.#readAtOnce(p);
+    if (settled !== null) return settled;
+    const promise = new Promise<number | null>(this.#captureRead);
+    this.#awaitData(p);
+    return promise;
+  }
+
+  startRead(
+    p: Uint8Array,
+    done: (count: number | null) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    const settled = this.#readAtOnce(p);
+    if (settled !== null) {
+      settled.then(done, failed);
+      return;
+    }
+    this.#captureRead(done, failed);
+    this.#awaitData(p);
+  }
+
+  /** What a read gives that has nothing to wait for, else null. */
+  #readAtOnce(p: Uint8Array): Promise<number | null> | null {
     if (this.#reading !== null) return Promise.reject(busyError("body"));
     if (this.#closed) return Promise.reject(closedError("body"));
     if (p.length === 0) return Promise.resolve(0);
     if (this.#queue.length > 0) return Promise.resolve(this.#takeQueued(p));
     if (this.#ended) return Promise.resolve(null);
     if (this.#failed) return Promise.reject(this.#streamError("body"));
+    return null;
+  }
+
+  #awaitData(p: Uint8Array): void {
     this.#reading = p;
-    const promise = new Promise<number | null>(this.#captureRead);
     if (!this.#flowing) {
       this.#flowing = true;
       this.#stream.resume();
     }
     this.#under?.wake();
-    return promise;
   }
 
   #captureRead = (
@@ -288,27 +313,27 @@ export class NodeConn implements Conn {
   }
 
   write(p: Uint8Array): Promise<number> {
-    if (this.#writing !== null) return Promise.reject(busyError("request"));
-    if (this.#closed) return Promise.reject(closedError("request"));
-    if (this.#writeEnded) return Promise.reject(endedError());
-    if (this.#failed) return Promise.reject(this.#streamError("request"));
-    if (this.#writeFailure !== null) return Promise.reject(this.#writeFailure);
-    if (p.length === 0) return Promise.resolve(0);
-    this.#writing = p;
-    this.#writeOffset = 0;
-    if (this.#writeParts()) return this.#turns.accepted(p.length);
-    return this.#writeFailure === null
-      ? new Promise<number>(this.#captureWrite)
-      : Promise.reject(this.#writeFailure);
+    return new Promise((resolve, reject) => this.startWrite(p, resolve, reject));
   }
 
-  #captureWrite = (
-    resolve: (count: number) => void,
-    reject: (error: unknown) => void,
-  ): void => {
-    this.#resolveWrite = resolve;
-    this.#rejectWrite = reject;
-  };
+  startWrite(
+    p: Uint8Array,
+    done: (count: number) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    if (this.#writing !== null) return failed(busyError("request"));
+    if (this.#closed) return failed(closedError("request"));
+    if (this.#writeEnded) return failed(endedError());
+    if (this.#failed) return failed(this.#streamError("request"));
+    if (this.#writeFailure !== null) return failed(this.#writeFailure);
+    if (p.length === 0) return done(0);
+    this.#writing = p;
+    this.#writeOffset = 0;
+    this.#resolveWrite = done;
+    this.#rejectWrite = failed;
+    if (this.#writeParts()) this.#turns.accepted(p.length, done);
+    else if (this.#writeFailure !== null) failed(this.#writeFailure);
+  }
 
   /** Hands parts over until one is not accepted at once. Tells whether all of them were. */
   #writeParts(): boolean {

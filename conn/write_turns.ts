@@ -20,12 +20,12 @@ export class WriteTurns {
     this.#bytes = 0;
   }
 
-  /** What `write` returns for `count` bytes that were accepted at once. */
-  accepted(count: number): Promise<number> {
+  /** Calls `done` for `count` bytes that were accepted at once: now, or when it is time to go on. */
+  accepted(count: number, done: (count: number) => void): void {
     this.#bytes += count + writeCostBytes;
-    if (this.#bytes < turnBytes) return Promise.resolve(count);
+    if (this.#bytes < turnBytes) return done(count);
     this.#bytes = 0;
     // The first comes before the sockets are looked at, the second after.
-    return new Promise((resolve) => setImmediate(() => setImmediate(resolve, count)));
+    setImmediate(() => setImmediate(done, count));
   }
 }

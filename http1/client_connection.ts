@@ -6,6 +6,7 @@
  * @module
  */
 import { BufferedReader } from "../conn/buffered_reader.ts";
+import { startRead } from "../conn/by_callback.ts";
 import { BufferedWriter } from "../conn/buffered_writer.ts";
 import type { Conn } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
@@ -127,14 +128,15 @@ export class ClientConnection implements ContentOwner {
     const output = this.#output;
     output.text(request.head);
     const { content } = request;
-    if (content === null || (content.bytes !== null && !request.expectContinue)) {
-      if (content === null || content.bytes!.length <= output.available) {
-        if (content !== null) output.add(content.bytes!);
-        output.flush().then(this.#wroteAll, this.#writeFailed);
-        return;
-      }
+    const goesAlong = content === null ||
+      (!request.expectContinue && content.bytes !== null &&
+        content.bytes.length <= output.available);
+    if (goesAlong) {
+      if (content !== null) output.add(content.bytes!);
+      output.startFlush(this.#wroteAll, this.#writeFailed);
+    } else {
+      this.#sendContent(request, content);
     }
-    this.#sendContent(request, content!);
   }
 
   /** Sends the content although the server has not asked for it yet. */
@@ -219,18 +221,14 @@ export class ClientConnection implements ContentOwner {
     this.#fail(error);
   }
 
-  /** Ends the sending before its end: the response is good, the connection is not. */
-  #stopSending(): void {
+  /**
+   * Ends the sending before its end: the response is good, the connection is not, unless it was
+   * content held back that the answer came without.
+   */
+  #stopSending(event: "sendingStopped" | "finalResponseReceived" = "sendingStopped"): void {
     this.#sender?.stop();
-    this.#request = transition(REQUEST_TABLE, this.#request, "sendingStopped");
+    this.#request = transition(REQUEST_TABLE, this.#request, event);
     this.#events?.wroteRequest(undefined);
-  }
-
-  /** Never sends what was held back: the answer came without it. */
-  #withhold(): void {
-    this.#sender?.stop();
-    this.#request = transition(REQUEST_TABLE, this.#request, "finalResponseReceived");
-    this.#events!.wroteRequest(undefined);
   }
 
   // What happens to the receiving side.
@@ -239,7 +237,7 @@ export class ClientConnection implements ContentOwner {
   #arm(): void {
     if (this.#reading) return;
     this.#reading = true;
-    this.conn.read(this.#input.space()).then(this.#received, this.#readFailed);
+    startRead(this.conn, this.#input.space(), this.#received, this.#readFailed);
   }
 
   readonly #received = (n: number | null): void => {
@@ -248,6 +246,7 @@ export class ClientConnection implements ContentOwner {
     if (n === null) return this.#ended();
     this.#input.added(n);
     this.#readAll = this.#input.end < this.#input.bytes.length;
+    this.#owner.received?.();
     if (this.#state === "idle") {
       this.#state = transition(CONNECTION_TABLE, this.#state, "unsolicitedDataReceived");
       this.#fail(connectionLost("Unsolicited bytes on an idle connection"));
@@ -340,7 +339,7 @@ export class ClientConnection implements ContentOwner {
     }
     if (framing.kind === "closeDelimited" || !isPersistent(head)) this.#persistent = false;
     const holdsBack = this.#outgoing!.expectContinue && this.#sender?.released === false;
-    if (this.#request === "awaitingContinue") this.#withhold();
+    if (this.#request === "awaitingContinue") this.#stopSending("finalResponseReceived");
     else if (this.#request === "head" && holdsBack) this.#stopSending();
     else this.#request = transition(REQUEST_TABLE, this.#request, "finalResponseReceived");
     // Whoever is told may have closed the connection.
@@ -376,7 +375,7 @@ export class ClientConnection implements ContentOwner {
 
   #switch(head: ResponseHead): void {
     if (this.#isSendingContent) this.#stopSending();
-    else if (this.#request === "awaitingContinue") this.#withhold();
+    else if (this.#request === "awaitingContinue") this.#stopSending("finalResponseReceived");
     // Whoever switches has read the head: the runtime's word for it comes later.
     else if (this.#request === "head") this.#wroteAll();
     if (this.#isClosed) return;

@@ -80,6 +80,8 @@ export interface ConnectionOwner {
    * have come since.
    */
   idle(wasJustRead: boolean): void;
+  /** Bytes came; all that they lead to is told in the same step. */
+  received?(): void;
   /**
    * The response is complete and all of the request was handed over, but the runtime has not said
    * that it was written. May be called again; bound the wait by `sendLimitReached()`.

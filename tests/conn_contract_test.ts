@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { type Conn, HttpError, type HttpErrorCode } from "../conn/mod.ts";
 import { testUnlessGap } from "./conn/gaps.ts";
-import { type Link, type Linked, links } from "./conn/links.ts";
-import { runtime } from "./harness.ts";
+import { foreign, type Link, type Linked, links } from "./conn/links.ts";
+import { runtime, test } from "./harness.ts";
 
 const text = new TextEncoder();
 
@@ -334,6 +334,45 @@ function nativeEngine(link: Link): string {
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** The same connection, read and written by callbacks. */
+function byCallbacks(conn: Conn): Conn {
+  const { startRead, startWrite } = conn;
+  assert.ok(startRead !== undefined && startWrite !== undefined);
+  return {
+    ...foreign(conn),
+    whenClosed: () => conn.whenClosed!(),
+    get bytesRead() {
+      return conn.bytesRead;
+    },
+    get bytesWritten() {
+      return conn.bytesWritten;
+    },
+    read: (p) =>
+      new Promise((resolve, reject) => {
+        let hasReturned = false;
+        startRead.call(conn, p, (count) => {
+          if (hasReturned) resolve(count);
+          else reject(new Error("called back too early"));
+        }, reject);
+        hasReturned = true;
+      }),
+    write: (p) => new Promise((resolve, reject) => startWrite.call(conn, p, resolve, reject)),
+  };
+}
+
+for (const link of links.filter(({ name }) => name === "tcp" || name === "tls")) {
+  for (const [name, run] of Object.entries(cases)) {
+    test(`conn: ${link.name}, by callbacks: ${name}`, async () => {
+      const linked = await link.open();
+      try {
+        await run({ ...linked, conn: byCallbacks(linked.conn) }, link);
+      } finally {
+        await linked.done();
+      }
+    });
+  }
 }
 
 for (const link of links) {
