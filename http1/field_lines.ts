@@ -148,7 +148,9 @@ export class FieldLinesReader {
   #searched = 0;
   /** Where the next line begins, counted from the section's start. */
   #lineStart = 0;
-  #offsets: number[] = [];
+  /** Used again for each section; as many as `#offsetCount` are of this one. */
+  readonly #offsets: number[] = [];
+  #offsetCount = 0;
   /** Whether the line before was dropped, and its continuation is to be dropped with it. */
   #dropped = false;
   #ascii = 0;
@@ -180,7 +182,7 @@ export class FieldLinesReader {
   reset(): void {
     this.#searched = 0;
     this.#lineStart = 0;
-    this.#offsets = [];
+    this.#offsetCount = 0;
     this.#dropped = false;
     this.#ascii = 0;
     this.#startLineEnd = -1;
@@ -195,7 +197,7 @@ export class FieldLinesReader {
 
   /**
    * Looks at what has arrived of the section, `bytes[start..end)`. Call again with more bytes from
-   * the same start until it is complete; no byte is searched twice.
+   * the same start until it is complete; no byte is looked at more often than that takes.
    *
    * @param deviations Collects what was forgiven.
    * @returns Length of the section in bytes with its closing empty line, or -1: more is needed.
@@ -205,6 +207,9 @@ export class FieldLinesReader {
     // What lies behind the end is not searched: it can be much when much is still to come.
     const received = bytes.length - end > SLACK_BYTES ? bytes.subarray(0, end) : bytes;
     for (;;) {
+      if (this.#startLineEnd !== -1 || !this.#options.hasStartLine) {
+        this.#wholeLines(bytes, start, end);
+      }
       const lf = received.indexOf(0x0a, start + this.#searched);
       if (lf === -1 || lf >= end) {
         this.#searched = end - start;
@@ -242,7 +247,7 @@ export class FieldLinesReader {
     const text = this.#ascii < 0x80 && this.#startLineIsAscii(section)
       ? decoder.decode(section)
       : latin1(section);
-    return new FieldLines(text, this.#offsets, {
+    return new FieldLines(text, this.#offsets.slice(0, this.#offsetCount), {
       contentLength: this.#contentLength,
       transferEncoding: this.#transferEncoding,
       connection: this.#connection,
@@ -259,6 +264,33 @@ export class FieldLinesReader {
     return true;
   }
 
+  /**
+   * Takes the lines that are there whole and as they should be, in one pass over their bytes. Lines
+   * of which something was searched before are left: no byte is passed by more than twice.
+   */
+  #wholeLines(bytes: Uint8Array, start: number, end: number): void {
+    let from = start + this.#lineStart;
+    if (this.#searched !== this.#lineStart) return;
+    for (;;) {
+      let i = from;
+      while (i < end && TOKEN_BYTES[bytes[i]] === 1) i++;
+      const nameEnd = i;
+      if (i === from || i === end || bytes[i] !== 0x3a) return;
+      i++;
+      while (i < end && isOws(bytes[i])) i++;
+      const valueStart = i;
+      let seen = 0;
+      while (i < end && FIELD_VALUE_BYTES[bytes[i]] === 1) seen |= bytes[i++];
+      if (i + 1 >= end || bytes[i] !== 0x0d || bytes[i + 1] !== 0x0a) return;
+      let valueEnd = i;
+      while (valueEnd > valueStart && isOws(bytes[valueEnd - 1])) valueEnd--;
+      this.#ascii |= seen;
+      this.#add(bytes, start, from, nameEnd, valueStart, valueEnd);
+      from = i + 2;
+      this.#lineStart = this.#searched = from - start;
+    }
+  }
+
   #line(
     bytes: Uint8Array,
     from: number,
@@ -270,7 +302,6 @@ export class FieldLinesReader {
       this.#fold(bytes, from, to, start, deviations);
       return;
     }
-    this.#dropped = false;
     let i = from;
     while (i < to && TOKEN_BYTES[bytes[i]] === 1) i++;
     const nameEnd = i;
@@ -283,13 +314,30 @@ export class FieldLinesReader {
     let valueEnd = to;
     while (valueEnd > i && isOws(bytes[valueEnd - 1])) valueEnd--;
     this.#checkValue(bytes, i, valueEnd, deviations);
-    const index = this.#offsets.length >> 2;
+    this.#add(bytes, start, from, nameEnd, i, valueEnd);
+  }
+
+  #add(
+    bytes: Uint8Array,
+    start: number,
+    from: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    this.#dropped = false;
+    const index = this.#offsetCount >> 2;
     if (index === MAX_FIELD_LINES) {
       throw new HttpError("ERR_HEADERS_TOO_LARGE", `More than ${MAX_FIELD_LINES} field lines`, {
         phase: this.#options.phase,
       });
     }
-    this.#offsets.push(from - start, nameEnd - start, i - start, valueEnd - start);
+    const at = this.#offsetCount;
+    this.#offsets[at] = from - start;
+    this.#offsets[at + 1] = nameEnd - start;
+    this.#offsets[at + 2] = valueStart - start;
+    this.#offsets[at + 3] = valueEnd - start;
+    this.#offsetCount = at + 4;
     this.#recognise(bytes, from, nameEnd, index);
   }
 
@@ -379,7 +427,7 @@ export class FieldLinesReader {
       note(deviations, "obs-fold");
       return;
     }
-    const last = this.#offsets.length - 4;
+    const last = this.#offsetCount - 4;
     if (last < 0) throw this.#malformed("a continuation line before any field line");
     note(deviations, "obs-fold");
     let i = from;

@@ -127,9 +127,13 @@ export function contentLength(
   deviations: Deviation[],
   code: HttpErrorCode,
 ): number {
-  const values = fields.valuesFrom(fields.contentLength);
-  const single = values.length === 1 ? parseDigits(values[0]) : null;
+  const single = fields.isRepeated ? null : parseDigits(fields.value(fields.contentLength));
   if (single !== null) return single;
+  const values = fields.valuesFrom(fields.contentLength);
+  if (values.length === 1) {
+    const bytes = parseDigits(values[0]);
+    if (bytes !== null) return bytes;
+  }
   const members = values.flatMap((value) => value.split(","));
   let agreed: number | null = null;
   for (const member of members) {

@@ -35,7 +35,6 @@ function fieldValueTable(): Uint8Array {
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const FIELD_VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/;
-const DIGITS = /^[0-9]+$/;
 
 /**
  * Whether `text` is a token: a method, a field name, a connection option.
@@ -69,9 +68,14 @@ export function isFieldValue(text: string): boolean {
  * @see RFC 9110 section 8.6
  */
 export function parseDigits(text: string): number | null {
-  if (!DIGITS.test(text)) return null;
-  const value = Number(text);
-  return value <= Number.MAX_SAFE_INTEGER ? value : null;
+  let value = text === "" ? null : 0;
+  for (let i = 0; i < text.length && value !== null; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    value = digit >= 0 && digit <= 9 ? value * 10 + digit : null;
+    // Beyond, the next digit would be added to a rounded value.
+    if (value !== null && value > Number.MAX_SAFE_INTEGER) value = null;
+  }
+  return value;
 }
 
 /**

@@ -28,8 +28,7 @@ export function isPersistent(head: { minorVersion: 0 | 1; fields: FieldLines }):
   const { fields } = head;
   if (fields.connection === -1) return head.minorVersion === 1;
   // What nearly every server that says something says.
-  const value = fields.value(fields.connection);
-  if (value === "keep-alive" && !fields.isRepeated) return true;
+  if (!fields.isRepeated && fields.value(fields.connection) === "keep-alive") return true;
   const options = connectionOptions(fields.valuesFrom(fields.connection));
   if (options.includes("close")) return false;
   return head.minorVersion === 1 || options.includes("keep-alive");

@@ -11,6 +11,7 @@ import {
   note,
   type ParserMode,
 } from "./field_lines.ts";
+import { FIELD_VALUE_BYTES } from "./grammar.ts";
 import type { HttpHeaders } from "./http_headers.ts";
 
 /**
@@ -33,13 +34,14 @@ export class ResponseHead {
     statusCode: number,
     minorVersion: 0 | 1,
     fields: FieldLines,
-    reason: { start: number; end: number },
+    reasonStart: number,
+    reasonEnd: number,
   ) {
     this.statusCode = statusCode;
     this.minorVersion = minorVersion;
     this.fields = fields;
-    this.#reasonStart = reason.start;
-    this.#reasonEnd = reason.end;
+    this.#reasonStart = reasonStart;
+    this.#reasonEnd = reasonEnd;
   }
 
   /** Empty if the server sent none; each character is one byte. */
@@ -115,53 +117,47 @@ export class ResponseHeadReader {
 
   #parse(fields: FieldLines, from: number, to: number, deviations: Deviation[]): ResponseHead {
     const text = fields.text;
-    const bad = (what: string): HttpError => malformed(what, text.slice(from, to));
-    if (!text.startsWith("HTTP/", from)) throw bad("not an HTTP/1 status line");
-    const minorVersion = this.#version(text, from, to, deviations, bad);
+    if (!text.startsWith("HTTP/", from)) throw badLine("not an HTTP/1 status line", text, from, to);
+    const minorVersion = this.#version(text, from, to, deviations);
     const code = from + 9;
-    if (text.charCodeAt(from + 8) !== 0x20) throw bad("no space before the status code");
+    if (text.charCodeAt(from + 8) !== 0x20) {
+      throw badLine("no space before the status code", text, from, to);
+    }
     const first = text.charCodeAt(code) - 0x30;
     const second = text.charCodeAt(code + 1) - 0x30;
     const third = text.charCodeAt(code + 2) - 0x30;
     if (
       code + 3 > to || !isDigit(first) || !isDigit(second) || !isDigit(third) || first === 0
-    ) throw bad("not a status code");
+    ) throw badLine("not a status code", text, from, to);
     let reason = code + 3;
     if (reason < to) {
-      if (text.charCodeAt(reason) !== 0x20) throw bad("not a status code");
+      if (text.charCodeAt(reason) !== 0x20) throw badLine("not a status code", text, from, to);
       reason++;
-      if (CONTROL.test(text.slice(reason, to))) {
-        throw bad("a control character in the reason phrase");
+      for (let i = reason; i < to; i++) {
+        if (FIELD_VALUE_BYTES[text.charCodeAt(i)] === 1) continue;
+        throw badLine("a control character in the reason phrase", text, from, to);
       }
     }
-    return new ResponseHead(first * 100 + second * 10 + third, minorVersion, fields, {
-      start: reason,
-      end: to,
-    });
+    const status = first * 100 + second * 10 + third;
+    return new ResponseHead(status, minorVersion, fields, reason, to);
   }
 
-  #version(
-    text: string,
-    from: number,
-    to: number,
-    deviations: Deviation[],
-    bad: (what: string) => HttpError,
-  ): 0 | 1 {
+  #version(text: string, from: number, to: number, deviations: Deviation[]): 0 | 1 {
     const major = text.charCodeAt(from + 5) - 0x30;
     const minor = text.charCodeAt(from + 7) - 0x30;
     if (from + 8 > to || !isDigit(major) || text.charCodeAt(from + 6) !== 0x2e || !isDigit(minor)) {
-      throw bad("not an HTTP version");
+      throw badLine("not an HTTP version", text, from, to);
     }
     if (major === 1 && minor <= 1) return minor as 0 | 1;
-    if (this.#mode === "strict" || major === 0) throw bad("an HTTP version other than 1.0 and 1.1");
+    if (this.#mode === "strict" || major === 0) {
+      throw badLine("an HTTP version other than 1.0 and 1.1", text, from, to);
+    }
     note(deviations, "http-version");
     return 1;
   }
 }
 
 const HTTP_NAME = [0x48, 0x54, 0x54, 0x50, 0x2f];
-// deno-lint-ignore no-control-regex
-const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
 
 function isDigit(value: number): boolean {
   return value >= 0 && value <= 9;
@@ -169,6 +165,10 @@ function isDigit(value: number): boolean {
 
 function printableBytes(bytes: Uint8Array, from: number, to: number): string {
   return String.fromCharCode(...bytes.subarray(from, Math.min(to, from + 160)));
+}
+
+function badLine(what: string, text: string, from: number, to: number): HttpError {
+  return malformed(what, text.slice(from, to));
 }
 
 function malformed(what: string, shown: string): HttpError {
