@@ -62,8 +62,10 @@ try {
     await run(await loopOf(warm), new Meter(0, task.ms, 1), 1);
   }
   const loop = await loopOf(task);
-  // Compilers need a while whatever the time to measure is; one exchange alone is not warmed up so.
-  const warmMs = task.warmUrl !== "" || task.close ? 0 : Math.max(1_000, task.ms / 4);
+  // Compilers need so many exchanges, whatever the time to measure is; one after the other they take
+  // longer. One exchange alone is not warmed up so.
+  const compilersMs = task.atOnce === 1 ? 4_000 : 1_000;
+  const warmMs = task.warmUrl !== "" || task.close ? 0 : Math.max(compilersMs, task.ms / 4);
   const meter = new Meter(warmMs, task.ms, task.maxExchanges);
   await run(loop, meter, task.atOnce);
   leave(meter.figures(bytesPerExchange(task)));
