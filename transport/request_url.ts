@@ -54,7 +54,7 @@ export function requestUrl(url: string | URL): RequestUrl {
   if (typeof url === "string") {
     // Behind "https://" at the earliest.
     const end = url.indexOf("/", 8);
-    const origin = end === -1 ? undefined : knownOrigins.get(url.slice(0, end));
+    const origin = end === -1 ? undefined : knownOrigin(url, end);
     if (origin !== undefined) {
       const requestTarget = url.slice(end);
       if (CANONICAL_REST.test(requestTarget)) {
@@ -63,6 +63,17 @@ export function requestUrl(url: string | URL): RequestUrl {
     }
   }
   return parsed(url);
+}
+
+/** The one found last is told without its text being cut out and hashed. */
+let lastOrigin: { text: string; origin: RequestOrigin } | undefined;
+
+function knownOrigin(url: string, end: number): RequestOrigin | undefined {
+  if (lastOrigin?.text.length === end && url.startsWith(lastOrigin.text)) return lastOrigin.origin;
+  const text = url.slice(0, end);
+  const origin = knownOrigins.get(text);
+  if (origin !== undefined) lastOrigin = { text, origin };
+  return origin;
 }
 
 function parsed(input: string | URL): RequestUrl {

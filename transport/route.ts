@@ -65,6 +65,8 @@ export function connectionEnds(
 export class Router {
   readonly #choose: ((request: HttpRequest) => ProxyChoice | Promise<ProxyChoice>) | null;
   readonly #proxies: readonly ProxyServer[];
+  /** The last route and whither it leads: most requests go where the one before them went. */
+  #last: { origin: Origin; route: Route } | null = null;
 
   /** @throws {HttpError} `ERR_INVALID_REQUEST`: a proxy that cannot be used. */
   constructor(option: ProxyOption) {
@@ -85,7 +87,12 @@ export class Router {
    */
   route(request: HttpRequest): Route | Promise<Route> {
     if (this.#choose === null || request.scheme === "http+unix:") {
-      return routeOf(request, this.#proxies);
+      if (this.#last === null || !hasOriginOf(this.#last.origin, request)) {
+        const { scheme, hostname, port, socketPath } = request;
+        const origin = { scheme, hostname, port, socketPath };
+        this.#last = { origin, route: routeOf(request, this.#proxies) };
+      }
+      return this.#last.route;
     }
     try {
       const choice = this.#choose(request);
@@ -97,6 +104,13 @@ export class Router {
       throw choiceFailed(error);
     }
   }
+}
+
+type Origin = Pick<HttpRequest, "scheme" | "hostname" | "port" | "socketPath">;
+
+function hasOriginOf(one: Origin, other: Origin): boolean {
+  return one.hostname === other.hostname && one.port === other.port &&
+    one.scheme === other.scheme && one.socketPath === other.socketPath;
 }
 
 function routeOf(request: HttpRequest, proxies: readonly ProxyServer[]): Route {
