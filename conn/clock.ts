@@ -16,6 +16,11 @@ export interface Clock {
   startTimer(callback: () => void, delayMs: number): TimerHandle;
   /** Forgets a timer. */
   stopTimer(handle: TimerHandle): void;
+  /**
+   * Calls back once the runtime has told of what the kernel had when it was asked last. Absent: no
+   * request waits for others.
+   */
+  atEndOfTurn?(callback: () => void): void;
 }
 
 /** A running timer, opaque. */
@@ -31,4 +36,5 @@ export const systemClock: Clock = {
     return handle;
   },
   stopTimer: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
+  atEndOfTurn: (callback) => void setImmediate(callback),
 };

@@ -99,7 +99,11 @@ class Simulation {
     const random = new SeededRandom(options.seed);
     const world = drawWorld(random.fork(1), options.ages ?? false);
     const lateness = random.fork(2);
-    const clock = this.#clock = new VirtualClock(() => lateness.delay(world.latenessMs));
+    const turns = random.fork(6);
+    const clock = this.#clock = new VirtualClock(
+      () => lateness.delay(world.latenessMs),
+      () => turns.delay(world.turnMs),
+    );
     const model = this.#model = new SimulationModel(world, () => this.#network);
     const servers = random.fork(3);
     const network = this.#network = new SimulatedNetwork(clock, world.weather, random.fork(4), {

@@ -64,7 +64,7 @@ interface ConnAccount {
   hintMs: number;
   requestsLeft: number;
   idleSinceMs: number;
-  /** When it was given back, in the order of places. */
+  /** When it was made or given back last, in the order of places. */
   givenBackAt: number;
 }
 
@@ -162,7 +162,7 @@ export class SimulationModel implements ServerLedger {
       connectDone: () => void request.dials--,
       getConn: () => this.#queues(request),
       gotConn: ({ id, reused, wasIdle }) => {
-        // Who had a connection and was proving it did not wait.
+        // Who had a connection, and was proving it or waiting for the end of the turn, did not queue.
         const givenBackAt = this.#accounts.get(id)?.givenBackAt ?? Infinity;
         if (wasIdle || givenBackAt < request.overtakenAt) request.overtakenBy = null;
         this.#leavesQueue(request, reused && !wasIdle);
@@ -228,7 +228,7 @@ export class SimulationModel implements ServerLedger {
       hintMs: Infinity,
       requestsLeft: Infinity,
       idleSinceMs: Infinity,
-      givenBackAt: Infinity,
+      givenBackAt: ++this.#places,
     });
   }
 

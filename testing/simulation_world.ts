@@ -37,6 +37,8 @@ export interface SimulationWorld {
   readonly manners: ServerManners;
   /** Most by which timers are late. Milliseconds. */
   readonly latenessMs: number;
+  /** Milliseconds. How long a turn of the program's event loop may take. */
+  readonly turnMs: number;
   readonly requestCount: number;
   /** Milliseconds within which all requests begin. */
   readonly spanMs: number;
@@ -114,6 +116,7 @@ export function drawWorld(random: SeededRandom, ages: boolean): SimulationWorld 
       refuseExpectation: maybe(0.5, 0.5),
     },
     latenessMs: random.pick([0, 0, 3, 30]),
+    turnMs: random.fork(1).pick([0, 0, 1, 5]),
     requestCount: random.integer(30, 90),
     spanMs: random.pick([50, 500, 5_000]),
     abortChance: maybe(0.6, 0.3),

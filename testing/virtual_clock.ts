@@ -32,6 +32,7 @@ interface Occurrence {
 export class VirtualClock implements Clock {
   readonly #heap: Occurrence[] = [];
   readonly #lateness: () => number;
+  readonly #turn: () => number;
   #nowMs = 0;
   #order = 0;
   #timers = 0;
@@ -41,9 +42,11 @@ export class VirtualClock implements Clock {
    * Makes a clock that stands at 0.
    *
    * @param lateness Milliseconds by which the next timer that is started fires late. Default: 0.
+   * @param turn Milliseconds for which the turn whose end is waited for next goes on. Default: 0.
    */
-  constructor(lateness: () => number = () => 0) {
+  constructor(lateness: () => number = () => 0, turn: () => number = () => 0) {
     this.#lateness = lateness;
+    this.#turn = turn;
   }
 
   /** Milliseconds. */
@@ -73,6 +76,11 @@ export class VirtualClock implements Clock {
     if (timer.run === null) return;
     timer.run = null;
     this.#timers--;
+  }
+
+  /** Calls back when the turn is over: something that is still to come, like a timer. */
+  atEndOfTurn(callback: () => void): void {
+    this.plan(this.#turn(), "end of turn", callback);
   }
 
   /** Plans an occurrence of the world around the program. */

@@ -132,4 +132,22 @@ for (const kind of ["plain", "tls", "from an address"] as const) {
       }
     });
   });
+
+  test(`T1 ${kind}: planted while requests wait for the end of their turn, 40 of 40`, async () => {
+    await withPlantingServer(kind, async (get, transport, plant) => {
+      // So many under way that requests go together.
+      const unanswered = Array.from(
+        { length: 8 },
+        () => get("/never").then(() => "answered", () => "ended"),
+      );
+      for (let n = 0; n < 40; n++) {
+        assert.equal(await get("/told"), "good /told");
+        const answer = get(`/next/${n}`);
+        plant(1).block();
+        assert.equal(await answer, `good /next/${n}`);
+      }
+      transport.destroy();
+      assert.deepEqual(await Promise.all(unanswered), unanswered.map(() => "ended"));
+    });
+  });
 }

@@ -13,6 +13,7 @@ import type { Leakable } from "./leak_watch.ts";
 import type { ListNode } from "./linked_list.ts";
 import type { PersistentConnection } from "./persistent_connection.ts";
 import type { Route, RoutedRequest } from "./route.ts";
+import type { SendingTurn } from "./sending_turn.ts";
 import type { Ticket } from "./pool.ts";
 import type { ClientTrace } from "./trace.ts";
 
@@ -69,6 +70,8 @@ export interface ConnectionSource {
   giveBack(connection: PersistentConnection): void;
   /** Null: nothing that the kernel holds could be missed. */
   pollBarrier(connection: PersistentConnection, nowMs: number): Promise<void> | null;
+  /** Where requests go together: calls `sender`, which has its connection, when they go. */
+  readonly sendingTurn: SendingTurn | null;
   /** The body of `roundTrip` is open as long as `content` can be reached. */
   watch(content: object, roundTrip: OpenRoundTrip): void;
   /** The round trip is over, its body read or closed. */

@@ -33,6 +33,7 @@ import { type DiscardReason, type Lease, Pool, type PoolOwner, type Ticket } fro
 import { discardBody } from "./request_body.ts";
 import { RoundTrip } from "./round_trip.ts";
 import type { Route, RoutedRequest, Router } from "./route.ts";
+import { SendingTurn } from "./sending_turn.ts";
 import { traces } from "./trace.ts";
 import {
   explanation,
@@ -58,6 +59,9 @@ export interface ConnectionsOptions extends DialSettings, RoundTripSettings {
 /** Milliseconds. A connection that was read from this recently needs no proof before its next use. */
 const FRESH_MS = 1;
 
+/** Requests. Where so many are under way, those of one turn of the event loop go together. */
+const MANY = 16;
+
 /** Milliseconds. Timers beyond fire at once on every runtime. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -80,6 +84,7 @@ export class Connections
   /** Sockets that were closed and that the runtime has not let go of. */
   readonly #closing: Set<Promise<void>> = new Set();
   readonly #dials: Set<Dial> = new Set();
+  readonly #turn: SendingTurn | null;
   #nextId = 1;
   #closed: { reason: unknown } | null = null;
   readonly #ending: AbortController = new AbortController();
@@ -94,6 +99,7 @@ export class Connections
     this.options = options;
     this.clock = options.clock;
     this.deadlines = new Deadlines(options.clock);
+    this.#turn = options.clock.atEndOfTurn === undefined ? null : new SendingTurn(options.clock);
     this.pool = new Pool(options, this);
   }
 
@@ -109,12 +115,12 @@ export class Connections
       discardBody(request.body);
       return Promise.reject(this.#closed.reason);
     }
-    const settlement = Promise.withResolvers<HttpResponse>();
-    const roundTrip = new RoundTrip(request, source, settlement);
-    this.#leaks.begin(roundTrip);
-    this.#roundTrips.push(roundTrip.place);
-    roundTrip.start();
-    return settlement.promise;
+    return new Promise((resolve, reject) => {
+      const roundTrip = new RoundTrip(request, source, { resolve, reject });
+      this.#leaks.begin(roundTrip);
+      this.#roundTrips.push(roundTrip.place);
+      roundTrip.start();
+    });
   }
 
   /** Leases one connection for requests of the caller's own. */
@@ -223,13 +229,16 @@ export class Connections
   giveBack(connection: PersistentConnection): void {
     // Whoever held it may have held it for long.
     connection.wasIdle = true;
-    connection.conn.unref();
     this.connectionIdle(connection, this.clock.now());
   }
 
   pollBarrier(connection: PersistentConnection, nowMs: number): Promise<void> | null {
     if (nowMs - connection.readAtMs <= FRESH_MS) return null;
     return this.options.dialer.pollBarrier?.() ?? null;
+  }
+
+  get sendingTurn(): SendingTurn | null {
+    return this.#roundTrips.size < MANY ? null : this.#turn;
   }
 
   watch(content: object, roundTrip: OpenRoundTrip): void {
@@ -245,7 +254,7 @@ export class Connections
   // ConnectionKeeper
 
   connectionIdle(connection: PersistentConnection, nowMs: number): void {
-    if (connection.held) return;
+    if (connection.held) return connection.unref();
     if (this.options.closeAfterUse && connection.hasServed) {
       connection.close(closedError());
       return;
@@ -253,6 +262,11 @@ export class Connections
     const { expiresAtMs } = connection;
     this.pool.giveBack(connection.lease!, nowMs, expiresAtMs);
     this.#sweepBy(connection.lease!);
+    if (!connection.kept) return;
+    // Most that come free under load are taken again at once.
+    const turn = this.sendingTurn;
+    if (turn === null) connection.unref();
+    else turn.rest(connection);
   }
 
   connectionLeft(connection: PersistentConnection): void {
@@ -327,9 +341,9 @@ export class Connections
       this,
     );
     this.#open.add(connection);
-    if (!ticket.isWaiting) conn.unref();
     connection.lease = this.pool.admit(ticket, connection);
     this.pool.dialled(ticket, connection.lease, this.clock.now(), connection.expiresAtMs);
+    if (connection.kept) connection.unref();
     this.#sweepBy(connection.lease);
   }
 

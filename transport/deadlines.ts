@@ -69,8 +69,9 @@ export class Deadlines {
     return entry;
   }
 
-  /** Forgets a deadline; nothing happens if it has passed. */
-  clear(deadline: Deadline): void {
+  /** Forgets a deadline; nothing happens if there is none or it has passed. */
+  clear(deadline: Deadline | null): void {
+    if (deadline === null) return;
     const entry = deadline as Entry;
     const list = entry.node.list;
     if (list === null) return;

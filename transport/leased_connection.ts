@@ -225,9 +225,11 @@ class Leased implements LeasedConnection, ConnectionSource {
 
   giveBack(connection: PersistentConnection): void {
     this.#takenAt = -1;
-    connection.conn.unref();
+    connection.unref();
     if (this.#released) this.#source.giveBack(connection);
   }
+
+  readonly sendingTurn: null = null;
 
   /** Whether a request has taken it and not been sent yet: the proof is under way. */
   get #isTaken(): boolean {

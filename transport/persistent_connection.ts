@@ -25,7 +25,7 @@ import type { Route } from "./route.ts";
 export interface ConnectionKeeper {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
-  /** The exchange is over; the connection may serve another. */
+  /** The exchange is over; the connection may serve another, and need not keep the process alive. */
   connectionIdle(connection: PersistentConnection, nowMs: number): void;
   /** The connection is closed. */
   connectionGone(connection: PersistentConnection, error: unknown): void;
@@ -66,12 +66,15 @@ export class PersistentConnection implements ConnectionOwner {
   wasIdle: boolean = false;
   /** From when on it could have been used: the end of its last exchange, or else its making. */
   idleSinceMs: number;
+  /** When bytes came last for a head: one look at the clock for all that happens in that step. */
+  receivedAtMs: number;
   /** When it was last read from until nothing was left, as far as that is known. */
   readAtMs: number;
   readonly #client: ClientConnection;
   readonly #keeper: ConnectionKeeper;
   readonly #life: ConnectionLife;
   readonly #retiresAtMs: number;
+  #isRef = true;
   #exchanges = 0;
   #serving: ExchangeEvents | null = null;
   #writtenBefore = 0;
@@ -97,6 +100,7 @@ export class PersistentConnection implements ConnectionOwner {
     this.bornAtMs = keeper.clock.now();
     this.idleSinceMs = this.bornAtMs;
     this.readAtMs = this.bornAtMs;
+    this.receivedAtMs = this.bornAtMs;
     this.#retiresAtMs = options.life.maxAgeMs === 0
       ? Infinity
       : this.bornAtMs + options.life.maxAgeMs * (1 - Math.random() / 10);
@@ -154,7 +158,7 @@ export class PersistentConnection implements ConnectionOwner {
     this.#serving = events;
     this.#writtenBefore = this.conn.bytesWritten;
     this.#readBefore = this.conn.bytesRead;
-    this.conn.ref();
+    this.ref();
     this.#client.send(request, events);
   }
 
@@ -184,6 +188,20 @@ export class PersistentConnection implements ConnectionOwner {
       requestComplete: state === "complete",
       responseBytes: this.conn.bytesRead - this.#readBefore,
     });
+  }
+
+  /** Keeps the process alive. */
+  ref(): void {
+    if (this.#isRef) return;
+    this.#isRef = true;
+    this.conn.ref();
+  }
+
+  /** Lets the process exit. */
+  unref(): void {
+    if (!this.#isRef) return;
+    this.#isRef = false;
+    this.conn.unref();
   }
 
   /** Closes it; an exchange under way fails with `reason`. */
@@ -217,12 +235,15 @@ export class PersistentConnection implements ConnectionOwner {
     );
   }
 
+  received(): void {
+    this.receivedAtMs = this.#keeper.clock.now();
+  }
+
   idle(wasJustRead: boolean): void {
     this.wasIdle = false;
     this.#clearFinishDeadline();
     this.#serving = null;
-    this.conn.unref();
-    this.idleSinceMs = this.#keeper.clock.now();
+    this.idleSinceMs = wasJustRead ? this.receivedAtMs : this.#keeper.clock.now();
     const readAll = wasJustRead && !this.conn.readsInParts;
     this.readAtMs = readAll ? this.idleSinceMs : -Infinity;
     this.#keeper.connectionIdle(this, this.idleSinceMs);
@@ -237,7 +258,6 @@ export class PersistentConnection implements ConnectionOwner {
   }
 
   #clearFinishDeadline(): void {
-    if (this.#finishDeadline === null) return;
     this.#keeper.deadlines.clear(this.#finishDeadline);
     this.#finishDeadline = null;
   }

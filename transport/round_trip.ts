@@ -31,17 +31,15 @@ import { mayReplayAfter } from "./retry.ts";
 import { RoundTripTimes } from "./round_trip_times.ts";
 import { connectionEnds, forwarderOf, type Route } from "./route.ts";
 import { ListNode } from "./linked_list.ts";
+import type { Sender } from "./sending_turn.ts";
 import { type ClientTrace, traces } from "./trace.ts";
 
 /** Where the outcome of a round trip goes. */
-export interface Settlement {
-  resolve(response: HttpResponse): void;
-  reject(reason: unknown): void;
-}
+export type Settlement = Pick<PromiseWithResolvers<HttpResponse>, "resolve" | "reject">;
 
 /** A round trip under way. Owns: its attempts, its timer, its listener on the signal. */
 export class RoundTrip
-  implements ExchangeEvents, ResponseExchange, ConnectionWaiter, OpenRoundTrip {
+  implements ExchangeEvents, ResponseExchange, ConnectionWaiter, OpenRoundTrip, Sender {
   readonly request: HttpRequest;
   readonly place: ListNode<OpenRoundTrip> = new ListNode<OpenRoundTrip>(this);
   isWatched: boolean = false;
@@ -164,11 +162,8 @@ export class RoundTrip
     const { id } = this.#connection!;
     // Content that came whole, with codings to take off, has given its connection back.
     const holdsConnection = this.#connection!.serves(this);
-    this.abort(
-      new HttpError("ERR_BODY_CLOSED", "The response was dropped with its body unread", {
-        phase: "body",
-      }),
-    );
+    const why = "The response was dropped with its body unread";
+    this.abort(new HttpError("ERR_BODY_CLOSED", why, { phase: "body" }));
     if (holdsConnection) this.#each((trace) => trace.bodyLeaked?.({ id }));
     return holdsConnection;
   }
@@ -211,8 +206,11 @@ export class RoundTrip
   #useProven(connection: PersistentConnection, now: number): void {
     if (this.#over) return this.#connections.giveBack(connection);
     const barrier = this.#connections.pollBarrier(connection, now);
-    if (barrier === null) this.#use(connection, now);
-    else this.#prove(connection, barrier);
+    const turn = this.#connections.sendingTurn;
+    if (barrier === null && turn === null) return this.#use(connection, now);
+    this.#candidate = connection;
+    if (barrier !== null) this.#prove(connection, barrier);
+    else turn!.add(this, now);
   }
 
   /** Waits for whichever comes first: a connection that becomes free, or one of its own. */
@@ -238,18 +236,30 @@ export class RoundTrip
    * before the request is written: it could be taken for the answer.
    */
   async #prove(connection: PersistentConnection, barrier: Promise<void>): Promise<void> {
-    this.#candidate = connection;
     // A connection that waits does not keep the process alive; this request must.
-    connection.conn.ref();
+    connection.ref();
     try {
       await barrier;
     } catch (error) {
       // Given up meanwhile, it may be another's.
       if (!this.#over) connection.close(error);
     }
+    this.#useCandidate(this.#connections.clock.now());
+  }
+
+  turnEnded(now: number): void {
     if (this.#over) return;
+    const connection = this.#candidate!;
+    // The turn may have been long.
+    const barrier = this.#connections.pollBarrier(connection, now);
+    if (barrier === null) this.#useCandidate(now);
+    else this.#prove(connection, barrier);
+  }
+
+  #useCandidate(now: number): void {
+    if (this.#over) return;
+    const connection = this.#candidate!;
     this.#candidate = null;
-    const now = this.#connections.clock.now();
     if (connection.isIdle) this.#use(connection, now);
     else this.#acquire(now);
   }
@@ -260,18 +270,14 @@ export class RoundTrip
     this.#attempts++;
     this.#times.gotConnAt = now;
     this.#reused = connection.hasServed;
-    if (this.#isTraced) this.#traceGotConn(connection, now);
+    if (this.#isTraced) {
+      const { id, hasServed: reused, wasIdle, idleSinceMs } = connection;
+      const idleMs = wasIdle ? now - idleSinceMs : 0;
+      this.#each((trace) => trace.gotConn?.({ id, reused, wasIdle, idleMs }));
+    }
     // A hook may have ended it.
     if (this.#over) this.#connections.giveBack(connection);
     else connection.send(this.#outgoing!, this);
-  }
-
-  #traceGotConn(
-    { id, hasServed: reused, wasIdle, idleSinceMs }: PersistentConnection,
-    now: number,
-  ): void {
-    const idleMs = wasIdle ? now - idleSinceMs : 0;
-    this.#each((trace) => trace.gotConn?.({ id, reused, wasIdle, idleMs }));
   }
 
   /** The signal was aborted. */
@@ -288,19 +294,14 @@ export class RoundTrip
   }
 
   #clearPhaseDeadline(): void {
-    if (this.#phaseDeadline === null) return;
     this.#connections.deadlines.clear(this.#phaseDeadline);
     this.#phaseDeadline = null;
   }
 
   #expire(phase: HttpErrorPhase, what: string): void {
-    const now = this.#connections.clock.now();
-    this.abort(
-      new HttpError("ERR_TIMEOUT", `${what} (${this.#times.spent(this.#dial, now)})`, {
-        phase,
-        attempt: this.#attempt(),
-      }),
-    );
+    const spent = this.#times.spent(this.#dial, this.#connections.clock.now());
+    const attempt = this.#attempt();
+    this.abort(new HttpError("ERR_TIMEOUT", `${what} (${spent})`, { phase, attempt }));
   }
 
   get #dialPhase(): HttpErrorPhase | null {
@@ -333,17 +334,14 @@ export class RoundTrip
     if (!this.#responded && !this.#over && error === undefined) {
       this.#phase = "response-header";
       const { responseHeaderTimeoutMs } = this.#connections.options;
-      this.#setPhaseDeadline(
-        responseHeaderTimeoutMs,
-        "response-header",
-        "Waiting for the response",
-      );
+      const what = "Waiting for the response";
+      this.#setPhaseDeadline(responseHeaderTimeoutMs, "response-header", what);
     }
     if (this.#isTraced) this.#each((trace) => trace.wroteRequest?.({ error }));
   }
 
   firstByte(): void {
-    this.#times.firstByteAt = this.#connections.clock.now();
+    this.#times.firstByteAt = this.#connection!.receivedAtMs;
     if (this.#isTraced) this.#each((trace) => trace.gotFirstResponseByte?.());
   }
 
@@ -372,7 +370,7 @@ export class RoundTrip
       this.#withoutExpect(content);
       return;
     }
-    this.#times.headAt = this.#connections.clock.now();
+    this.#times.headAt = this.#connection!.receivedAtMs;
     this.#phase = "body";
     this.#responded = content.framing.kind !== "tunnel";
     if (content.framing.kind === "tunnel") this.#connection!.leave();
@@ -387,7 +385,7 @@ export class RoundTrip
   #bodyIsWhole(content: IncomingContent, isProcessed: boolean): void {
     this.#bodyEnd.wireBytes = content.whole!.length;
     if (!isProcessed) {
-      this.bodyDone(undefined, content.trailers);
+      this.#end(undefined, content.trailers, this.#times.headAt!);
     } else {
       // The round trip outlives its hold on the connection.
       this.#answered = this.#connection!.attempt();
@@ -478,10 +476,14 @@ export class RoundTrip
     return this.#connection!.drain(abandon);
   }
 
-  #end(error: unknown, trailers: HttpHeaders | null): void {
+  #end(
+    error: unknown,
+    trailers: HttpHeaders | null,
+    endedAt: number = this.#connections.clock.now(),
+  ): void {
     this.#over = true;
-    this.#times.endedAt = this.#connections.clock.now();
-    if (this.#deadline !== null) this.#connections.deadlines.clear(this.#deadline);
+    this.#times.endedAt = endedAt;
+    this.#connections.deadlines.clear(this.#deadline);
     this.#clearPhaseDeadline();
     this.request.signal?.removeEventListener("abort", this);
     if (this.#outgoing === null) discardBody(this.request.body);
