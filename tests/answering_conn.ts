@@ -30,20 +30,28 @@ class AnsweringConn implements Conn {
   }
 
   read(p: Uint8Array): Promise<number | null> {
+    return new Promise((resolve) => this.startRead(p, resolve));
+  }
+
+  startRead(p: Uint8Array, done: (count: number | null) => void): void {
     this.#counts.reads++;
-    if (this.#answered) return Promise.resolve(this.#fill(p));
     this.#p = p;
-    return new Promise((resolve) => void (this.#resolve = resolve));
+    this.#resolve = done;
+    if (this.#answered) queueMicrotask(this.#answer);
   }
 
   write(p: Uint8Array): Promise<number> {
+    return new Promise((resolve) => this.startWrite(p, resolve));
+  }
+
+  startWrite(p: Uint8Array, done: (count: number) => void): void {
     this.#counts.writes++;
     this.bytesWritten += p.length;
     if (p[p.length - 1] === this.#counts.lastByte) {
       this.#answered = true;
-      if (this.#resolve !== null) this.#resolve(this.#fill(this.#p!));
+      if (this.#resolve !== null) queueMicrotask(this.#answer);
     }
-    return Promise.resolve(p.length);
+    done(p.length);
   }
 
   closeWrite(): Promise<void> {
@@ -58,13 +66,14 @@ class AnsweringConn implements Conn {
 
   unref(): void {}
 
-  #fill(p: Uint8Array): number {
-    p.set(answer);
+  readonly #answer = (): void => {
+    const done = this.#resolve!;
+    this.#p!.set(answer);
     this.bytesRead += answer.length;
     this.#answered = false;
     this.#resolve = null;
-    return answer.length;
-  }
+    done(answer.length);
+  };
 }
 
 /** Dials connections in memory and counts what is done with them. */
