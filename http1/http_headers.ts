@@ -43,6 +43,7 @@ export class HttpHeaders implements Iterable<[string, string]> {
   /** Received lines that nobody has looked at yet. */
   #wire: { text: string; offsets: readonly number[] } | null = null;
   #frozen = false;
+  #derived: { by: unknown; value: unknown } | null = null;
 
   /**
    * Makes a list.
@@ -164,6 +165,19 @@ export class HttpHeaders implements Iterable<[string, string]> {
   freeze(): this {
     this.#frozen = true;
     return this;
+  }
+
+  /**
+   * What a pure function makes of the list. Of one that is frozen it is kept, for the function that
+   * asked last.
+   *
+   * @throws What `by` throws.
+   */
+  derived<T>(by: (headers: HttpHeaders) => T): T {
+    if (this.#derived?.by === by) return this.#derived.value as T;
+    const value = by(this);
+    if (this.#frozen) this.#derived = { by, value };
+    return value;
   }
 
   /** Calls back for each line, in order; cheaper than iterating. */

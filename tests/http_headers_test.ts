@@ -246,3 +246,23 @@ test("HttpHeaders: 10,000 lines can be looked up and removed", () => {
   headers.set("x", "one");
   assert.deepEqual([...headers], [["x", "one"]]);
 });
+
+test("HttpHeaders: what is made of a list is kept only once nobody can change the list", () => {
+  const names = (headers: HttpHeaders): string[] => [...headers].map(([name]) => name);
+  const size = (headers: HttpHeaders): number => headers.size;
+  const headers = new HttpHeaders([["A", "1"]]);
+  const before = headers.derived(names);
+  headers.append("B", "2");
+  assert.deepEqual(headers.derived(names), ["A", "B"]);
+  headers.freeze();
+  assert.deepEqual(before, ["A"]);
+  const kept = headers.derived(names);
+  assert.deepEqual(kept, ["A", "B"]);
+  assert.equal(headers.derived(names), kept);
+  assert.equal(headers.derived(size), 2);
+  assert.deepEqual(headers.derived(names), ["A", "B"]);
+  const fail = (): never => {
+    throw new RangeError("no");
+  };
+  for (let i = 0; i < 2; i++) assert.throws(() => headers.derived(fail), RangeError);
+});

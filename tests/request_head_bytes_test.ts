@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { HttpHeaders, HttpRequest, Transport } from "../mod.ts";
+import { HttpHeaders, HttpRequest, type HttpResponse, Transport } from "../mod.ts";
 import { ScriptedConn, scriptedDialer } from "../testing/mod.ts";
 import { test } from "./harness.ts";
 import { assertSent, NO_CONTENT, plain, plainHead } from "./sent_bytes.ts";
@@ -251,4 +251,29 @@ test("head: the fields that say how to upgrade are the caller's", async () => {
     },
     sent: plainHead("GET /", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"),
   });
+});
+
+test("head: frozen headers that requests share are judged anew for each of them", async () => {
+  const headers = new HttpHeaders([
+    ["User-Agent", ""],
+    ["Expect", "100-continue"],
+    ["Content-Length", "0"],
+  ]).freeze();
+  const options = { ...plain.options, expectContinueTimeoutMs: 0 };
+  const withBody = (body: Uint8Array | null): Promise<HttpResponse> =>
+    assertSent({
+      options,
+      init: { method: "PUT", headers, body },
+      sent: plainHead("PUT /", "Expect: 100-continue", "Content-Length: 0"),
+    });
+  await withBody(new Uint8Array(0));
+  await assert.rejects(withBody(null), /Expect: 100-continue without a body/);
+  await assert.rejects(withBody(new Uint8Array(1)), /stated as both/);
+  await withBody(new Uint8Array(0));
+  const named = new HttpHeaders([...plain.headers, ["Host", "a.test"], ["X-A", "1"]]).freeze();
+  const sent = "GET / HTTP/1.1\r\nHost: a.test\r\nX-A: 1\r\n\r\n";
+  await assertSent({ options: plain.options, init: { headers: named }, sent });
+  const both = assertSent({ options: plain.options, init: { headers: named, host: "b" }, sent });
+  await assert.rejects(both, /Both a Host field and the option host/);
+  await assertSent({ options: plain.options, init: { headers: named }, sent });
 });

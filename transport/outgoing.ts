@@ -6,13 +6,12 @@
  * @module
  */
 import type { TcpAddress } from "../conn/conn.ts";
-import { HttpError } from "../conn/http_error.ts";
 import type { OutgoingRequest } from "../http1/client_exchange.ts";
 import type { ContentSource, OutgoingContent } from "../http1/content_sender.ts";
 import { parseDigits } from "../http1/grammar.ts";
 import { fieldLine, HEAD_END, requestLine } from "../http1/head_writer.ts";
-import { connectionOptions } from "../http1/persistence.ts";
-import { checkAuthority, checkedTrailer, type HttpRequest } from "./http_request.ts";
+import { type GivenFields, givenFields, invalid } from "./given_fields.ts";
+import { checkedTrailer, type HttpRequest } from "./http_request.ts";
 import { basicCredentials, type ProxyServer } from "./proxy_server.ts";
 import { countedSource, ProgressCounter } from "./progress.ts";
 import { type RequestBody, requestBody } from "./request_body.ts";
@@ -43,22 +42,6 @@ export interface Outgoing extends OutgoingRequest {
   readonly content: OutgoingBody | null;
 }
 
-/** Fields that are ours, as the caller may have given them. */
-interface Given {
-  host: boolean;
-  userAgent: boolean;
-  contentLength: boolean;
-  transferEncoding: boolean;
-  contentType: boolean;
-  trailer: boolean;
-  acceptEncoding: boolean;
-  proxyAuthorization: boolean;
-  range: boolean;
-  expect: boolean;
-  close: boolean;
-  upgrade: boolean;
-}
-
 /**
  * Makes a request ready for one attempt.
  *
@@ -66,16 +49,16 @@ interface Given {
  * options of the request.
  */
 export function outgoingRequest(request: HttpRequest, options: OutgoingOptions): Outgoing {
-  const { method, headers } = request;
+  const { method } = request;
   const body = request.body === null ? null : requestBody(request.body);
-  const given = headers.size === 0 ? NOTHING_GIVEN : inspect(request);
+  const given = givenFields(request);
   const lengthBytes = body === null ? null : contentLength(request, body, given);
   const chunked = body !== null && lengthBytes === null;
 
   let head = requestLine(method, requestTarget(request, options.forwarder));
   if (!given.host) head += fieldLine("Host", request.host ?? request.authority);
   if (!given.userAgent) head += USER_AGENT_LINE;
-  if (headers.size > 0) head += callersFields(request, given, lengthBytes, options);
+  head += callersFields(request, given, lengthBytes, options);
   const { forwarder } = options;
   if (forwarder !== null && forwarder.username !== null && !given.proxyAuthorization) {
     head += fieldLine("Proxy-Authorization", basicCredentials(forwarder));
@@ -112,99 +95,8 @@ export function outgoingRequest(request: HttpRequest, options: OutgoingOptions):
   };
 }
 
-const NOTHING_GIVEN: Given = {
-  host: false,
-  userAgent: false,
-  contentLength: false,
-  transferEncoding: false,
-  contentType: false,
-  trailer: false,
-  acceptEncoding: false,
-  proxyAuthorization: false,
-  range: false,
-  expect: false,
-  close: false,
-  upgrade: false,
-};
-
-function inspect(request: HttpRequest): Given {
-  const given: Given = { ...NOTHING_GIVEN };
-  let upgradeField = false;
-  let upgradeOption = false;
-  request.headers.forEach((value, name) => {
-    switch (name.toLowerCase()) {
-      case "host":
-        if (given.host) throw invalid("Two Host fields");
-        if (request.host !== null) throw invalid("Both a Host field and the option host");
-        checkAuthority(value);
-        given.host = true;
-        break;
-      case "user-agent":
-        given.userAgent = true;
-        break;
-      case "content-length":
-        if (given.contentLength) throw invalid("Two Content-Length fields");
-        given.contentLength = true;
-        break;
-      case "transfer-encoding":
-        if (given.transferEncoding) throw invalid("Two Transfer-Encoding fields");
-        if (value.toLowerCase() !== "chunked") {
-          throw invalid("A Transfer-Encoding other than chunked");
-        }
-        given.transferEncoding = true;
-        break;
-      case "content-type":
-        given.contentType = true;
-        break;
-      case "trailer":
-        given.trailer = true;
-        break;
-      case "accept-encoding":
-        given.acceptEncoding = true;
-        break;
-      case "proxy-authorization":
-        given.proxyAuthorization = true;
-        break;
-      case "range":
-        given.range = true;
-        break;
-      case "expect":
-        if (value.toLowerCase() === "100-continue") given.expect = true;
-        break;
-      case "upgrade":
-        upgradeField = true;
-        break;
-      case "connection":
-        for (const option of connectionOptions([value])) {
-          if (option === "close") given.close = true;
-          if (option === "upgrade") upgradeOption = true;
-        }
-        break;
-    }
-  });
-  if (given.contentLength && given.transferEncoding) {
-    throw invalid("Both Content-Length and Transfer-Encoding");
-  }
-  if (given.contentLength && request.body === null) {
-    if (parseDigits(request.headers.get("content-length")!) !== 0) {
-      throw invalid("A Content-Length without a body");
-    }
-  }
-  if (given.expect && request.body === null) {
-    throw invalid("Expect: 100-continue without a body to hold back");
-  }
-  if (given.transferEncoding && request.body === null) {
-    throw invalid("Transfer-Encoding without a body");
-  }
-  if (upgradeField !== upgradeOption) {
-    throw invalid("Upgrade goes with Connection: upgrade");
-  }
-  given.upgrade = upgradeField;
-  return given;
-}
-
 /** Length to declare, or null for chunked. */
-function contentLength(request: HttpRequest, body: RequestBody, given: Given): number | null {
+function contentLength(request: HttpRequest, body: RequestBody, given: GivenFields): number | null {
   const declared = new Set<number>();
   if (body.lengthBytes !== null) declared.add(body.lengthBytes);
   if (request.contentLength !== null) declared.add(request.contentLength);
@@ -268,10 +160,14 @@ function expectsContent(method: string): boolean {
 /** The caller's fields, with what the transport knows better. */
 function callersFields(
   { headers, body }: HttpRequest,
-  given: Given,
+  given: GivenFields,
   lengthBytes: number | null,
   options: OutgoingOptions,
 ): string {
+  const isAsGiven = !given.userAgent && !given.contentLength &&
+    !(given.expect && options.withoutExpect) &&
+    !(given.proxyAuthorization && options.withoutProxyAuthorization);
+  if (isAsGiven) return given.lines;
   let lines = "";
   headers.forEach((value, name) => {
     switch (name.toLowerCase()) {
@@ -316,10 +212,4 @@ export function connectAddress(request: HttpRequest): TcpAddress {
 function connectTarget(request: HttpRequest): string {
   const host = request.host ?? request.authority;
   return /:[0-9]+$/.test(host) ? host : `${host}:${request.port}`;
-}
-
-function invalid(what: string): HttpError {
-  return new HttpError("ERR_INVALID_REQUEST", `Cannot send this request: ${what}`, {
-    phase: "request",
-  });
 }
