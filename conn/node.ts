@@ -14,10 +14,11 @@ import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "./staggered_race.ts";
 import { resolveBySystem } from "./system_resolver.ts";
 import { checkDial, checkTlsOptions, serverNameFor, tellConnected } from "./tls_options.ts";
+import { endTurn } from "./turn_end.ts";
 
 /** Dials with `node:net` and `node:tls`. */
 export class NodeDialer implements Dialer {
-  #barrier: PollBarrier = new PollBarrier(barrierPair);
+  #barrier: PollBarrier = new PollBarrier(barrierPair, endTurn);
 
   /** {@inheritDoc Dialer.dial} */
   async dial(address: Address, options: DialOptions = {}): Promise<Conn> {

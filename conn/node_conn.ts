@@ -20,6 +20,7 @@ import {
 import { Gone } from "./gone.ts";
 import { HttpError } from "./http_error.ts";
 import { keepReadable } from "./lasting_socket.ts";
+import { awaitTurnEnd, type TurnWaiter } from "./turn_end.ts";
 import { WriteTurns } from "./write_turns.ts";
 
 /**
@@ -30,6 +31,9 @@ const writePartBytes = 1024 * 1024;
 
 /** Bytes. A read of the kernel is 64 KiB at most. */
 const intakeBytes = 64 * 1024;
+
+/** Milliseconds. For how long what came counts as all that came. */
+const freshMs = 0.5;
 
 /**
  * One for all connections: Node calls back in the same step in which it has read, and what came is
@@ -78,7 +82,7 @@ export function isTlsError(error: unknown): boolean {
 }
 
 /** A connection over a Duplex. Owns: the stream and its listeners. */
-export class NodeConn implements Conn {
+export class NodeConn implements Conn, TurnWaiter {
   readonly localAddr: Address;
   readonly remoteAddr: Address;
   readonly tls: TlsInfo | null;
@@ -94,6 +98,12 @@ export class NodeConn implements Conn {
 
   /** The array of the pending read. */
   #reading: Uint8Array | null = null;
+  /** Bytes in it that have come; {@linkcode turnEnded} tells of them. */
+  #gathered = 0;
+  /** Whether what comes next is gathered: it is an answer, and more may have come behind it. */
+  #gathers = false;
+  /** When the kernel was polled for what the last read gave; -Infinity: not known. */
+  #readAllAtMs = -Infinity;
   #resolveRead!: (count: number | null) => void;
   #rejectRead!: (error: unknown) => void;
   /** Chunks that came without a read, oldest first. */
@@ -146,9 +156,15 @@ export class NodeConn implements Conn {
     stream.on("close", this.#onStreamClose);
   }
 
-  /** Node tells of each TLS record by itself, and runs microtasks in between. */
+  /**
+   * Node tells of each TLS record by itself, and runs microtasks in between. So the first bytes
+   * after a write, an answer as a rule, wait until the kernel has been polled once more, and are
+   * told with all that has come by then. When that was long ago, more may have come.
+   */
   get readsInParts(): boolean {
-    return this.#intake === null || this.tls !== null;
+    if (this.tls === null) return this.#intake === null;
+    return this.#queue.length > 0 || this.#ended || this.#failed ||
+      performance.now() - this.#readAllAtMs > freshMs;
   }
 
   get bytesRead(): number {
@@ -212,16 +228,32 @@ export class NodeConn implements Conn {
   #onIntake = (count: number): boolean => {
     const p = this.#reading;
     const intake = this.#intake!;
-    if (p !== null && count <= p.length) {
-      intake.copy(p, 0, 0, count);
-      this.#finishRead(count);
+    const gathered = this.#gathered;
+    if (p !== null && gathered + count <= p.length) {
+      intake.copy(p, gathered, 0, count);
+      if (!this.#gathers) {
+        this.#finishRead(count);
+      } else {
+        this.#gathered += count;
+        if (gathered === 0) awaitTurnEnd(this);
+      }
       return true;
     }
     return this.#enqueue(new Uint8Array(intake.subarray(0, count)));
   };
 
+  /** For the end of a turn alone: tells of what has been gathered. */
+  turnEnded(polledAtMs: number): void {
+    if (this.#gathered === 0) return;
+    this.#finishRead(this.#gathered);
+    this.#readAllAtMs = polledAtMs;
+  }
+
   #finishRead(count: number): void {
     this.#reading = null;
+    this.#gathered = 0;
+    this.#gathers = false;
+    this.#readAllAtMs = -Infinity;
     this.#turns.turned();
     this.#bytesRead += count;
     this.#resolveRead(count);
@@ -232,7 +264,9 @@ export class NodeConn implements Conn {
     if (this.#closed) return false;
     this.#queue.push(chunk);
     const p = this.#reading;
-    if (p !== null) {
+    if (this.#gathered > 0) {
+      this.#finishRead(this.#gathered);
+    } else if (p !== null) {
       this.#reading = null;
       this.#resolveRead(this.#takeQueued(p));
     }
@@ -244,6 +278,7 @@ export class NodeConn implements Conn {
     const failure = this.#under?.failure ?? null;
     if (failure !== null) return this.#onError(failure);
     this.#ended = true;
+    if (this.#gathered > 0) return this.#finishRead(this.#gathered);
     if (this.#reading === null) return;
     this.#reading = null;
     this.#resolveRead(null);
@@ -253,6 +288,8 @@ export class NodeConn implements Conn {
     if (this.#failed) return;
     this.#failed = true;
     this.#failure = error;
+    // What came before it is told before it.
+    if (this.#gathered > 0) this.#finishRead(this.#gathered);
     this.#rejectPending();
   };
 
@@ -295,6 +332,7 @@ export class NodeConn implements Conn {
     if (this.#writeFailure !== null) return Promise.reject(this.#writeFailure);
     if (p.length === 0) return Promise.resolve(0);
     this.#writing = p;
+    this.#gathers = this.tls !== null;
     this.#writeOffset = 0;
     if (this.#writeParts()) return this.#turns.accepted(p.length);
     return this.#writeFailure === null
@@ -382,6 +420,7 @@ export class NodeConn implements Conn {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue = [];
+    this.#gathered = 0;
     this.#rejectPending();
     try {
       this.#stream.destroy();
