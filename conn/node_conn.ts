@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Address, Conn, TlsInfo } from "./conn.ts";
@@ -19,7 +19,8 @@ import {
 } from "./conn_error.ts";
 import { Gone } from "./gone.ts";
 import { HttpError } from "./http_error.ts";
-import { keepReadable } from "./lasting_socket.ts";
+import { type Intake, intakeBytes, type IntakeTaker } from "./node_intake.ts";
+import { keepReadable, type WriteFailures } from "./lasting_socket.ts";
 import { awaitTurnEnd, type TurnWaiter } from "./turn_end.ts";
 import { WriteTurns } from "./write_turns.ts";
 
@@ -29,30 +30,8 @@ import { WriteTurns } from "./write_turns.ts";
  */
 const writePartBytes = 1024 * 1024;
 
-/** Bytes. A read of the kernel is 64 KiB at most. */
-const intakeBytes = 64 * 1024;
-
 /** Milliseconds. For how long what came counts as all that came. */
 const freshMs = 0.5;
-
-/**
- * One for all connections: Node calls back in the same step in which it has read, and what came is
- * copied before the callback returns.
- */
-const intakeBuffer = Buffer.allocUnsafeSlow(intakeBytes);
-
-/**
- * The `onread` option of a socket: Node reads into a buffer and calls back, without a stream of
- * chunks. It costs a fifth of what `"data"` events cost.
- *
- * Order: pause the socket until {@linkcode NodeConn} has taken the intake over.
- */
-export class Intake {
-  readonly buffer: Buffer = intakeBuffer;
-  /** Called with the count of bytes that are in the buffer; false pauses the socket. */
-  receive: (count: number) => boolean = () => false;
-  readonly callback = (count: number): boolean => this.receive(count);
-}
 
 /** What a {@linkcode NodeConn} is made of. */
 export interface NodeConnOptions {
@@ -81,14 +60,32 @@ export function isTlsError(error: unknown): boolean {
   return code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_") || code === "EPROTO";
 }
 
+const owner = Symbol("owner");
+
+/** A stream that is a connection's. */
+type Owned = Duplex & { [owner]: NodeConn };
+
+/** What `capture` has been called with last. */
+const captured: {
+  // deno-lint-ignore no-explicit-any
+  resolve: (value: any) => void;
+  reject: (error: unknown) => void;
+} = { resolve: () => {}, reject: () => {} };
+
+/** For promises that something else settles, one function for all of them. */
+function capture(resolve: typeof captured.resolve, reject: typeof captured.reject): void {
+  captured.resolve = resolve;
+  captured.reject = reject;
+}
+
 /** A connection over a Duplex. Owns: the stream and its listeners. */
-export class NodeConn implements Conn, TurnWaiter {
+export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
   readonly localAddr: Address;
   readonly remoteAddr: Address;
   readonly tls: TlsInfo | null;
   #stream: Duplex;
   #under: ConnDuplex | undefined;
-  #onClose: (() => void) | undefined;
+  #closeUnder: (() => void) | undefined;
   #whenUnderClosed: (() => Promise<void> | undefined) | undefined;
   #setRef: ((ref: boolean) => void) | undefined;
   #closed = false;
@@ -128,32 +125,47 @@ export class NodeConn implements Conn, TurnWaiter {
   /** Whether a native write is being handed over this moment. */
   #handing = false;
 
+  // Listeners that all connections share: most are idle, and should be small.
+  static #onData = function (this: Owned, chunk: Uint8Array): void {
+    this[owner].#took(chunk);
+  };
+  static #onEnd = function (this: Owned): void {
+    this[owner].#streamEnded();
+  };
+  static #onError = function (this: Owned, error: unknown): void {
+    this[owner].#broke(error);
+  };
+  static #onClose = function (this: Owned): void {
+    this[owner].#streamClosed();
+  };
+
   constructor(stream: Duplex, options: NodeConnOptions) {
     this.#stream = stream;
     this.localAddr = options.localAddr;
     this.remoteAddr = options.remoteAddr;
     this.tls = options.tls;
-    this.#onClose = options.onClose;
+    this.#closeUnder = options.onClose;
     this.#whenUnderClosed = options.whenUnderClosed;
     this.#setRef = options.setRef;
     this.#under = options.under;
     if (options.under === undefined) {
-      keepReadable(stream as Socket, this.#onWriteFailed);
+      keepReadable(stream as Socket, this);
     } else {
-      options.under.onFlushed = this.#onFlushed;
-      options.under.onWriteFailed = this.#onWriteFailed;
+      options.under.onFlushed = () => this.#flushed();
+      options.under.onWriteFailed = (error) => this.writeFailed(error);
       options.under.mayRead = () => stream.readableLength < intakeBytes;
     }
     stream.pause();
     if (options.intake === undefined) {
-      stream.on("data", this.#onData);
+      stream.on("data", NodeConn.#onData);
     } else {
       this.#intake = options.intake.buffer;
-      options.intake.receive = this.#onIntake;
+      options.intake.taker = this;
     }
-    stream.on("end", this.#onEnd);
-    stream.on("error", this.#onError);
-    stream.on("close", this.#onStreamClose);
+    (stream as Owned)[owner] = this;
+    stream.on("end", NodeConn.#onEnd);
+    stream.on("error", NodeConn.#onError);
+    stream.on("close", NodeConn.#onClose);
   }
 
   /**
@@ -183,7 +195,9 @@ export class NodeConn implements Conn, TurnWaiter {
     if (this.#ended) return Promise.resolve(null);
     if (this.#failed) return Promise.reject(this.#streamError("body"));
     this.#reading = p;
-    const promise = new Promise<number | null>(this.#captureRead);
+    const promise = new Promise<number | null>(capture);
+    this.#resolveRead = captured.resolve;
+    this.#rejectRead = captured.reject;
     if (!this.#flowing) {
       this.#flowing = true;
       this.#stream.resume();
@@ -191,14 +205,6 @@ export class NodeConn implements Conn, TurnWaiter {
     this.#under?.wake();
     return promise;
   }
-
-  #captureRead = (
-    resolve: (count: number | null) => void,
-    reject: (error: unknown) => void,
-  ): void => {
-    this.#resolveRead = resolve;
-    this.#rejectRead = reject;
-  };
 
   #takeQueued(p: Uint8Array): number {
     const chunk = this.#queue[0];
@@ -215,7 +221,7 @@ export class NodeConn implements Conn, TurnWaiter {
     return count;
   }
 
-  #onData = (chunk: Uint8Array): void => {
+  #took(chunk: Uint8Array): void {
     const p = this.#reading;
     if (p !== null && chunk.length <= p.length) {
       p.set(chunk);
@@ -223,9 +229,10 @@ export class NodeConn implements Conn, TurnWaiter {
     } else if (!this.#enqueue(chunk)) {
       this.#stream.pause();
     }
-  };
+  }
 
-  #onIntake = (count: number): boolean => {
+  /** For the intake alone: takes what is in it. */
+  took(count: number): boolean {
     const p = this.#reading;
     const intake = this.#intake!;
     const gathered = this.#gathered;
@@ -240,7 +247,7 @@ export class NodeConn implements Conn, TurnWaiter {
       return true;
     }
     return this.#enqueue(new Uint8Array(intake.subarray(0, count)));
-  };
+  }
 
   /** For the end of a turn alone: tells of what has been gathered. */
   turnEnded(polledAtMs: number): void {
@@ -274,30 +281,30 @@ export class NodeConn implements Conn, TurnWaiter {
     return this.#flowing;
   }
 
-  #onEnd = (): void => {
+  #streamEnded(): void {
     const failure = this.#under?.failure ?? null;
-    if (failure !== null) return this.#onError(failure);
+    if (failure !== null) return this.#broke(failure);
     this.#ended = true;
     if (this.#gathered > 0) return this.#finishRead(this.#gathered);
     if (this.#reading === null) return;
     this.#reading = null;
     this.#resolveRead(null);
-  };
+  }
 
-  #onError = (error: unknown): void => {
+  #broke(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
     this.#failure = error;
     // What came before it is told before it.
     if (this.#gathered > 0) this.#finishRead(this.#gathered);
     this.#rejectPending();
-  };
+  }
 
-  #onStreamClose = (): void => {
-    if (!this.#ended) this.#onError(undefined);
+  #streamClosed(): void {
+    if (!this.#ended) this.#broke(undefined);
     else if (this.#writing !== null) this.#rejectPending();
     this.#gone.settle();
-  };
+  }
 
   #rejectPending(): void {
     if (this.#reading !== null) {
@@ -335,18 +342,12 @@ export class NodeConn implements Conn, TurnWaiter {
     this.#gathers = this.tls !== null;
     this.#writeOffset = 0;
     if (this.#writeParts()) return this.#turns.accepted(p.length);
-    return this.#writeFailure === null
-      ? new Promise<number>(this.#captureWrite)
-      : Promise.reject(this.#writeFailure);
+    if (this.#writeFailure !== null) return Promise.reject(this.#writeFailure);
+    const promise = new Promise<number>(capture);
+    this.#resolveWrite = captured.resolve;
+    this.#rejectWrite = captured.reject;
+    return promise;
   }
-
-  #captureWrite = (
-    resolve: (count: number) => void,
-    reject: (error: unknown) => void,
-  ): void => {
-    this.#resolveWrite = resolve;
-    this.#rejectWrite = reject;
-  };
 
   /** Hands parts over until one is not accepted at once. Tells whether all of them were. */
   #writeParts(): boolean {
@@ -377,22 +378,22 @@ export class NodeConn implements Conn, TurnWaiter {
     this.#done++;
     // Callbacks of parts that were accepted at once come late and mean nothing.
     if (this.#writing === null || this.#done !== this.#handedOver) return;
-    if (error) this.#onError(error);
+    if (error) this.#broke(error);
     else this.#writeOn();
   };
 
-  /** Writing has failed; what the peer said before can still be read. */
-  #onWriteFailed = (error: unknown): void => {
+  /** For the stream alone: writing has failed; what the peer said before can still be read. */
+  writeFailed(error: unknown): void {
     if (this.#writeFailure !== null) return;
     this.#writeFailure = this.#told("request", error);
     if (this.#writing === null || this.#handing) return;
     this.#writing = null;
     this.#rejectWrite(this.#writeFailure);
-  };
+  }
 
-  #onFlushed = (): void => {
+  #flushed(): void {
     if (this.#writing !== null && this.#done === this.#handedOver) this.#writeOn();
-  };
+  }
 
   #writeOn(): void {
     if (this.#under?.isFlushed === false) return;
@@ -427,7 +428,7 @@ export class NodeConn implements Conn, TurnWaiter {
     } catch {
       // Nothing is left to close.
     }
-    this.#onClose?.();
+    this.#closeUnder?.();
   }
 
   async whenClosed(): Promise<void> {
@@ -464,10 +465,10 @@ export class NodeConn implements Conn, TurnWaiter {
     this.#closed = true;
     const stream = this.#stream;
     stream.pause();
-    stream.off("data", this.#onData);
-    stream.off("end", this.#onEnd);
-    stream.off("close", this.#onStreamClose);
+    stream.off("data", NodeConn.#onData);
+    stream.off("end", NodeConn.#onEnd);
+    stream.off("close", NodeConn.#onClose);
     stream.once("close", () => this.#gone.settle());
-    return { stream, setRef: this.#setRef, onClose: this.#onClose };
+    return { stream, setRef: this.#setRef, onClose: this.#closeUnder };
   }
 }

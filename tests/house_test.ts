@@ -31,6 +31,7 @@ const adapter = "adapter of this runtime";
 const nodeImports: readonly Permission[] = [
   { path: "conn/node.ts", names: ["*"], reason: adapter },
   { path: "conn/node_conn.ts", names: ["*"], reason: adapter },
+  { path: "conn/node_intake.ts", names: ["*"], reason: adapter },
   { path: "conn/lasting_socket.ts", names: ["node:net"], reason: adapter },
   { path: "conn/node_tls.ts", names: ["*"], reason: "TLS that the native engines cannot do" },
   {
@@ -64,6 +65,7 @@ const runtimeNames: readonly Permission[] = [
   { path: "conn/deno.ts", names: ["Deno"], reason: adapter },
   { path: "conn/bun.ts", names: ["Bun"], reason: adapter },
   { path: "conn/node_conn.ts", names: ["Buffer"], reason: adapter },
+  { path: "conn/node_intake.ts", names: ["Buffer"], reason: adapter },
   { path: "conn/dial.ts", names: ["Deno", "Bun"], reason: "picks the adapter" },
   { path: "http1/content_coding.ts", names: ["process"], reason: "whether there is zstd" },
   {
