@@ -13,6 +13,7 @@ import {
   checkDirections,
   checkErasable,
   checkFileSizes,
+  checkFirstLoad,
   checkLeftovers,
   checkModuleComments,
   checkNodeImports,
@@ -114,6 +115,10 @@ test("house: every shipped folder has files", () => {
 
 test("house: imports point down: conn, http1, transport, client, cli", () => {
   assertNone(checkDirections(shipped, libraries));
+});
+
+test("house: importing the package loads nothing but its own modules", () => {
+  assertNone(checkFirstLoad(sources, "mod.ts"));
 });
 
 test("house: no file imports itself through others", () => {
@@ -230,6 +235,20 @@ test("checkDirections() refuses imports that point up, out or at testing", () =>
     'client/out.ts:1: imports "npm:left-pad", which is not ours',
     'client/out.ts:2: "./b.js" does not end in .ts',
     'mod.ts:1: mod.ts must not import "./cli/mod.ts"',
+  ]);
+});
+
+test("checkFirstLoad() follows what is imported at once, and no types", () => {
+  const files = synthetic({
+    "mod.ts": 'export {\n  a,\n} from "./conn/a.ts";\nexport type { B } from "./conn/b.ts";',
+    "conn/a.ts":
+      'import type { Socket } from "node:net";\nimport { c } from "./c.ts";\nimport("tough-cookie");',
+    "conn/b.ts": 'import "node:fs";',
+    "conn/c.ts": 'import { d } from "left-pad";\nimport "node:http";',
+  });
+  assert.deepEqual(checkFirstLoad(files, "mod.ts"), [
+    'conn/c.ts:1: loads "left-pad" at once',
+    'conn/c.ts:2: loads "node:http" at once',
   ]);
 });
 
