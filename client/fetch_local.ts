@@ -4,7 +4,6 @@
  * @see https://fetch.spec.whatwg.org/#data-url-processor
  * @module
  */
-import { resolveObjectURL } from "node:buffer";
 import { byteRange } from "./protocols/byte_range.ts";
 import { parseDataUrl } from "./protocols/data_protocol.ts";
 
@@ -42,6 +41,8 @@ export async function blobUrlResponse(
   range: string | null,
 ): Promise<LocalResponse> {
   if (method !== "GET") throw new TypeError("fetch failed: a blob: URL can only be read with GET");
+  // Not imported above: it would be a tenth of the start of a program that has no such URL.
+  const { resolveObjectURL } = await import("node:buffer");
   const blob = resolveObjectURL(href);
   if (blob === undefined) throw new TypeError("fetch failed: no such blob: URL");
   const whole: LocalResponse = {

@@ -9,7 +9,10 @@ import type { Reader } from "./conn.ts";
 export const DEFAULT_READ_BUFFER_BYTES: number = 16 * 1024;
 
 /** Bytes. What a connection has that brings little at a time: most of the idle ones. */
-const RESTING_BYTES = 4 * 1024;
+const RESTING_BYTES = 1024;
+
+/** How much larger the storage becomes when a read has filled it. */
+const GROWTH = 4;
 
 /**
  * A buffer over a {@linkcode Reader} that a parser looks into without copying.
@@ -70,7 +73,8 @@ export class BufferedReader implements Reader {
       this.end = 0;
       const { length } = this.bytes;
       if (length > this.#capacityBytes || (this.#wasFull && length < this.#capacityBytes)) {
-        this.bytes = new Uint8Array(this.#capacityBytes);
+        this.#wasFull = false;
+        this.bytes = new Uint8Array(Math.min(length * GROWTH, this.#capacityBytes));
       }
       return this.bytes;
     }

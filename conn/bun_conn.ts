@@ -162,11 +162,8 @@ export class BunConn implements Conn {
   }
 
   read(p: Uint8Array): Promise<number | null> {
-    const settled = this.#readAtOnce(p);
-    if (settled !== null) return settled;
-    const promise = new Promise<number | null>(this.#captureRead);
-    this.#awaitData(p);
-    return promise;
+    return this.#readAtOnce(p) ??
+      new Promise((resolve, reject) => this.#awaitData(p, resolve, reject));
   }
 
   startRead(
@@ -175,12 +172,8 @@ export class BunConn implements Conn {
     failed: (error: unknown) => void,
   ): void {
     const settled = this.#readAtOnce(p);
-    if (settled !== null) {
-      settled.then(done, failed);
-      return;
-    }
-    this.#captureRead(done, failed);
-    this.#awaitData(p);
+    if (settled === null) this.#awaitData(p, done, failed);
+    else settled.then(done, failed);
   }
 
   /** What a read gives that has nothing to wait for, else null. */
@@ -194,21 +187,19 @@ export class BunConn implements Conn {
     return null;
   }
 
-  #awaitData(p: Uint8Array): void {
+  #awaitData(
+    p: Uint8Array,
+    done: (count: number | null) => void,
+    failed: (error: unknown) => void,
+  ): void {
     this.#reading = p;
+    this.#resolveRead = done;
+    this.#rejectRead = failed;
     if (!this.#paused) return;
     this.#paused = false;
     this.#socket.resume();
     if (this.#isRef) this.#socket.ref();
   }
-
-  #captureRead = (
-    resolve: (count: number | null) => void,
-    reject: (error: unknown) => void,
-  ): void => {
-    this.#resolveRead = resolve;
-    this.#rejectRead = reject;
-  };
 
   #takeQueued(p: Uint8Array): number {
     const chunk = this.#queue[0];

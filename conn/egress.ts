@@ -15,7 +15,7 @@ import {
   parseIp,
   parseIpBlock,
 } from "./ip_address.ts";
-import { ipClasses, ipForms, isLocalhost } from "./ip_class.ts";
+import { ipClass, ipForms, isLocalhost } from "./ip_class.ts";
 
 /**
  * Which addresses may be dialled. Each list holds classes, IP addresses and blocks:
@@ -93,7 +93,7 @@ function compileRules(key: string, words: readonly string[]): EgressRule[] {
     const text = `${word}`;
     if (text === "unix") return { word: text, blocks: [] };
     const block = parseIpBlock(text);
-    const blocks = block === null ? ipClasses.get(text) : [block];
+    const blocks = block === null ? ipClass(text) : [block];
     if (blocks === undefined) {
       throw invalidPolicy(
         `"${printable(text)}" in ${key} is neither a class nor an IP address nor a block`,

@@ -6,8 +6,18 @@
  */
 import { type IpBlock, isInBlock, parseIpBlock, unmappedBytes } from "./ip_address.ts";
 
-function blocks(...texts: string[]): readonly IpBlock[] {
-  return texts.map((text) => parseIpBlock(text)!);
+/** Parsed when they are asked for: most programs never ask. */
+class Blocks {
+  readonly #texts: readonly string[];
+  #parsed: readonly IpBlock[] | null = null;
+
+  constructor(...texts: string[]) {
+    this.#texts = texts;
+  }
+
+  get parsed(): readonly IpBlock[] {
+    return this.#parsed ??= this.#texts.map((text) => parseIpBlock(text)!);
+  }
 }
 
 /**
@@ -15,13 +25,13 @@ function blocks(...texts: string[]): readonly IpBlock[] {
  *
  * @see IANA, IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890)
  */
-export const ipClasses: ReadonlyMap<string, readonly IpBlock[]> = new Map([
+const ipClasses: ReadonlyMap<string, Blocks> = new Map([
   // "This network" and the unspecified addresses: connecting to them ends at this machine.
-  ["loopback", blocks("127.0.0.0/8", "::1", "0.0.0.0/8", "::")],
-  ["link-local", blocks("169.254.0.0/16", "fe80::/10")],
+  ["loopback", new Blocks("127.0.0.0/8", "::1", "0.0.0.0/8", "::")],
+  ["link-local", new Blocks("169.254.0.0/16", "fe80::/10")],
   [
     "private",
-    blocks(
+    new Blocks(
       // RFC 1918.
       "10.0.0.0/8",
       "172.16.0.0/12",
@@ -42,7 +52,7 @@ export const ipClasses: ReadonlyMap<string, readonly IpBlock[]> = new Map([
   ],
   [
     "metadata",
-    blocks(
+    new Blocks(
       // Amazon (also tasks, pods), Azure, Google, OpenStack, Oracle and most others.
       "169.254.169.254",
       "169.254.170.2",
@@ -62,9 +72,14 @@ export const ipClasses: ReadonlyMap<string, readonly IpBlock[]> = new Map([
   ],
 ]);
 
-/** Tells whether an address is of a class of {@linkcode ipClasses}. Pure. */
+/** The addresses of a class; undefined: there is none of that name. */
+export function ipClass(name: string): readonly IpBlock[] | undefined {
+  return ipClasses.get(name)?.parsed;
+}
+
+/** Tells whether an address is of a class of {@linkcode ipClass}. Pure. */
 export function isOfClass(bytes: Uint8Array, name: string): boolean {
-  return ipClasses.get(name)!.some((block) => isInBlock(bytes, block));
+  return ipClass(name)!.some((block) => isInBlock(bytes, block));
 }
 
 /** Tells whether a name means this machine: `localhost` and what is below it. RFC 6761 section 6.3. */
@@ -72,22 +87,33 @@ export function isLocalhost(hostname: string): boolean {
   return /^(?:.*\.)?localhost\.?$/i.test(hostname);
 }
 
-/** Ways to write an IPv4 address into an IPv6 one: the block, where in it, and whether inverted. */
-const embeddings: readonly (readonly [block: IpBlock, offset: number, flip: number])[] = [
+/** Ways to write an IPv4 address into an IPv6 one. */
+const embedding = new Blocks(
   // IPv4-compatible and IPv4-translated.
-  [parseIpBlock("::/96")!, 12, 0],
-  [parseIpBlock("::ffff:0:0:0/96")!, 12, 0],
+  "::/96",
+  "::ffff:0:0:0/96",
   // NAT64, also with a translator's own prefix.
-  [parseIpBlock("64:ff9b::/96")!, 12, 0],
-  [parseIpBlock("64:ff9b:1::/48")!, 12, 0],
+  "64:ff9b::/96",
+  "64:ff9b:1::/48",
   // 6to4.
-  [parseIpBlock("2002::/16")!, 2, 0],
+  "2002::/16",
   // Teredo: its server, and the client inverted.
-  [parseIpBlock("2001::/32")!, 4, 0],
-  [parseIpBlock("2001::/32")!, 12, 255],
+  "2001::/32",
+  "2001::/32",
+);
+
+/** Where in each of {@linkcode embedding} it is, and whether inverted. */
+const embedded: readonly (readonly [offset: number, flip: number])[] = [
+  [12, 0],
+  [12, 0],
+  [12, 0],
+  [12, 0],
+  [2, 0],
+  [4, 0],
+  [12, 255],
 ];
 
-const notCompatible = blocks("::", "::1");
+const notCompatible = new Blocks("::", "::1");
 
 /**
  * Lists what an address may turn out to be: itself (an IPv4-mapped one as IPv4), and the IPv4
@@ -97,11 +123,14 @@ const notCompatible = blocks("::", "::1");
  */
 export function ipForms(bytes: Uint8Array): Uint8Array[] {
   const forms = [unmappedBytes(bytes)];
-  if (forms[0].length === 4 || notCompatible.some((block) => isInBlock(bytes, block))) return forms;
-  for (const [block, offset, flip] of embeddings) {
-    if (!isInBlock(bytes, block)) continue;
-    forms.push(bytes.subarray(offset, offset + 4).map((byte) => byte ^ flip));
+  if (forms[0].length === 4 || notCompatible.parsed.some((block) => isInBlock(bytes, block))) {
+    return forms;
   }
+  embedding.parsed.forEach((block, index) => {
+    if (!isInBlock(bytes, block)) return;
+    const [offset, flip] = embedded[index];
+    forms.push(bytes.subarray(offset, offset + 4).map((byte) => byte ^ flip));
+  });
   // ISATAP is told by the middle of the address, RFC 5214 section 6.1.
   const isIsatap = (bytes[8] & 0xfd) === 0 && bytes[9] === 0 && bytes[10] === 0x5e &&
     bytes[11] === 0xfe;

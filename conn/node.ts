@@ -8,16 +8,20 @@ import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "n
 import type { Address, Conn, Dialer, DialOptions, TlsOptions } from "./conn.ts";
 import { abortable } from "./abortable.ts";
 import { dialError, nativeCode } from "./conn_error.ts";
-import { Intake, NodeConn } from "./node_conn.ts";
+import { NodeConn } from "./node_conn.ts";
+import { Intake } from "./node_intake.ts";
 import { type NodeHandshake, nodeHandshake, nodeTls, nodeTlsOptions } from "./node_tls.ts";
 import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "./staggered_race.ts";
 import { resolveBySystem } from "./system_resolver.ts";
 import { checkDial, checkTlsOptions, serverNameFor, tellConnected } from "./tls_options.ts";
+import { endTurn } from "./turn_end.ts";
 
 /** Dials with `node:net` and `node:tls`. */
 export class NodeDialer implements Dialer {
-  #barrier: PollBarrier = new PollBarrier(barrierPair);
+  #barrier: PollBarrier = new PollBarrier(barrierPair, endTurn);
+  /** One for all connections, with nothing of any dial. */
+  #closed = (): void => this.#barrier.closed();
 
   /** {@inheritDoc Dialer.dial} */
   async dial(address: Address, options: DialOptions = {}): Promise<Conn> {
@@ -41,11 +45,18 @@ export class NodeDialer implements Dialer {
     });
     tellConnected(options, () => socket.destroy());
     this.#barrier.opened();
-    const close = once(() => this.#barrier.closed());
     const { localAddr, remoteAddr } = addresses(socket, address);
-    return handshake === undefined
-      ? new NodeConn(socket, { localAddr, remoteAddr, tls: null, intake, onClose: close })
-      : nodeHandshake(socket as TLSSocket, handshake, { localAddr, remoteAddr, intake, close });
+    if (handshake === undefined) {
+      return new NodeConn(socket, {
+        localAddr,
+        remoteAddr,
+        tls: null,
+        intake,
+        onClose: this.#closed,
+      });
+    }
+    const close = once(this.#closed);
+    return nodeHandshake(socket as TLSSocket, handshake, { localAddr, remoteAddr, intake, close });
   }
 
   /** {@inheritDoc Dialer.startTls} */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Address, Conn, TlsInfo } from "./conn.ts";
@@ -19,7 +19,9 @@ import {
 } from "./conn_error.ts";
 import { Gone } from "./gone.ts";
 import { HttpError } from "./http_error.ts";
-import { keepReadable } from "./lasting_socket.ts";
+import { type Intake, intakeBytes, type IntakeTaker } from "./node_intake.ts";
+import { keepReadable, type WriteFailures } from "./lasting_socket.ts";
+import { awaitTurnEnd, type TurnWaiter } from "./turn_end.ts";
 import { WriteTurns } from "./write_turns.ts";
 
 /**
@@ -28,27 +30,8 @@ import { WriteTurns } from "./write_turns.ts";
  */
 const writePartBytes = 1024 * 1024;
 
-/** Bytes. A read of the kernel is 64 KiB at most. */
-const intakeBytes = 64 * 1024;
-
-/**
- * One for all connections: Node calls back in the same step in which it has read, and what came is
- * copied before the callback returns.
- */
-const intakeBuffer = Buffer.allocUnsafeSlow(intakeBytes);
-
-/**
- * The `onread` option of a socket: Node reads into a buffer and calls back, without a stream of
- * chunks. It costs a fifth of what `"data"` events cost.
- *
- * Order: pause the socket until {@linkcode NodeConn} has taken the intake over.
- */
-export class Intake {
-  readonly buffer: Buffer = intakeBuffer;
-  /** Called with the count of bytes that are in the buffer; false pauses the socket. */
-  receive: (count: number) => boolean = () => false;
-  readonly callback = (count: number): boolean => this.receive(count);
-}
+/** Milliseconds. For how long what came counts as all that came. */
+const freshMs = 0.5;
 
 /** What a {@linkcode NodeConn} is made of. */
 export interface NodeConnOptions {
@@ -77,14 +60,19 @@ export function isTlsError(error: unknown): boolean {
   return code.startsWith("ERR_SSL_") || code.startsWith("ERR_TLS_") || code === "EPROTO";
 }
 
+const owner = Symbol("owner");
+
+/** A stream that is a connection's. */
+type Owned = Duplex & { [owner]: NodeConn };
+
 /** A connection over a Duplex. Owns: the stream and its listeners. */
-export class NodeConn implements Conn {
+export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
   readonly localAddr: Address;
   readonly remoteAddr: Address;
   readonly tls: TlsInfo | null;
   #stream: Duplex;
   #under: ConnDuplex | undefined;
-  #onClose: (() => void) | undefined;
+  #closeUnder: (() => void) | undefined;
   #whenUnderClosed: (() => Promise<void> | undefined) | undefined;
   #setRef: ((ref: boolean) => void) | undefined;
   #closed = false;
@@ -94,6 +82,12 @@ export class NodeConn implements Conn {
 
   /** The array of the pending read. */
   #reading: Uint8Array | null = null;
+  /** Bytes in it that have come; {@linkcode turnEnded} tells of them. */
+  #gathered = 0;
+  /** Whether what comes next is gathered: it is an answer, and more may have come behind it. */
+  #gathers = false;
+  /** When the kernel was polled for what the last read gave; -Infinity: not known. */
+  #readAllAtMs = -Infinity;
   #resolveRead!: (count: number | null) => void;
   #rejectRead!: (error: unknown) => void;
   /** Chunks that came without a read, oldest first. */
@@ -118,37 +112,58 @@ export class NodeConn implements Conn {
   /** Whether a native write is being handed over this moment. */
   #handing = false;
 
+  // Listeners that all connections share: most are idle, and should be small.
+  static #onData = function (this: Owned, chunk: Uint8Array): void {
+    this[owner].#took(chunk);
+  };
+  static #onEnd = function (this: Owned): void {
+    this[owner].#streamEnded();
+  };
+  static #onError = function (this: Owned, error: unknown): void {
+    this[owner].#broke(error);
+  };
+  static #onClose = function (this: Owned): void {
+    this[owner].#streamClosed();
+  };
+
   constructor(stream: Duplex, options: NodeConnOptions) {
     this.#stream = stream;
     this.localAddr = options.localAddr;
     this.remoteAddr = options.remoteAddr;
     this.tls = options.tls;
-    this.#onClose = options.onClose;
+    this.#closeUnder = options.onClose;
     this.#whenUnderClosed = options.whenUnderClosed;
     this.#setRef = options.setRef;
     this.#under = options.under;
     if (options.under === undefined) {
-      keepReadable(stream as Socket, this.#onWriteFailed);
+      keepReadable(stream as Socket, this);
     } else {
-      options.under.onFlushed = this.#onFlushed;
-      options.under.onWriteFailed = this.#onWriteFailed;
+      options.under.onFlushed = () => this.#flushed();
+      options.under.onWriteFailed = (error) => this.writeFailed(error);
       options.under.mayRead = () => stream.readableLength < intakeBytes;
     }
     stream.pause();
     if (options.intake === undefined) {
-      stream.on("data", this.#onData);
+      stream.on("data", NodeConn.#onData);
     } else {
       this.#intake = options.intake.buffer;
-      options.intake.receive = this.#onIntake;
+      options.intake.taker = this;
     }
-    stream.on("end", this.#onEnd);
-    stream.on("error", this.#onError);
-    stream.on("close", this.#onStreamClose);
+    (stream as Owned)[owner] = this;
+    stream.on("end", NodeConn.#onEnd);
+    stream.on("error", NodeConn.#onError);
+    stream.on("close", NodeConn.#onClose);
   }
 
-  /** Node tells of each TLS record by itself, and runs microtasks in between. */
+  /**
+   * Node tells of each TLS record by itself, and runs microtasks in between. So the first bytes
+   * after a write, an answer as a rule, wait until the kernel has been polled once more, and are
+   * told with all that has come by then. When that was long ago, more may have come.
+   */
   get readsInParts(): boolean {
-    return this.#intake === null || this.tls !== null;
+    if (this.tls === null) return this.#intake === null;
+    return this.#queue.length > 0 || this.#ended || this.#failed ||
+      performance.now() - this.#readAllAtMs > freshMs;
   }
 
   get bytesRead(): number {
@@ -160,11 +175,8 @@ export class NodeConn implements Conn {
   }
 
   read(p: Uint8Array): Promise<number | null> {
-    const settled = this.#readAtOnce(p);
-    if (settled !== null) return settled;
-    const promise = new Promise<number | null>(this.#captureRead);
-    this.#awaitData(p);
-    return promise;
+    return this.#readAtOnce(p) ??
+      new Promise((resolve, reject) => this.#awaitData(p, resolve, reject));
   }
 
   startRead(
@@ -173,12 +185,8 @@ export class NodeConn implements Conn {
     failed: (error: unknown) => void,
   ): void {
     const settled = this.#readAtOnce(p);
-    if (settled !== null) {
-      settled.then(done, failed);
-      return;
-    }
-    this.#captureRead(done, failed);
-    this.#awaitData(p);
+    if (settled === null) this.#awaitData(p, done, failed);
+    else settled.then(done, failed);
   }
 
   /** What a read gives that has nothing to wait for, else null. */
@@ -192,22 +200,20 @@ export class NodeConn implements Conn {
     return null;
   }
 
-  #awaitData(p: Uint8Array): void {
+  #awaitData(
+    p: Uint8Array,
+    done: (count: number | null) => void,
+    failed: (error: unknown) => void,
+  ): void {
     this.#reading = p;
+    this.#resolveRead = done;
+    this.#rejectRead = failed;
     if (!this.#flowing) {
       this.#flowing = true;
       this.#stream.resume();
     }
     this.#under?.wake();
   }
-
-  #captureRead = (
-    resolve: (count: number | null) => void,
-    reject: (error: unknown) => void,
-  ): void => {
-    this.#resolveRead = resolve;
-    this.#rejectRead = reject;
-  };
 
   #takeQueued(p: Uint8Array): number {
     const chunk = this.#queue[0];
@@ -224,7 +230,7 @@ export class NodeConn implements Conn {
     return count;
   }
 
-  #onData = (chunk: Uint8Array): void => {
+  #took(chunk: Uint8Array): void {
     const p = this.#reading;
     if (p !== null && chunk.length <= p.length) {
       p.set(chunk);
@@ -232,21 +238,37 @@ export class NodeConn implements Conn {
     } else if (!this.#enqueue(chunk)) {
       this.#stream.pause();
     }
-  };
+  }
 
-  #onIntake = (count: number): boolean => {
+  /** For the intake alone: takes what is in it. */
+  took(count: number): boolean {
     const p = this.#reading;
     const intake = this.#intake!;
-    if (p !== null && count <= p.length) {
-      intake.copy(p, 0, 0, count);
-      this.#finishRead(count);
+    const gathered = this.#gathered;
+    if (p !== null && gathered + count <= p.length) {
+      intake.copy(p, gathered, 0, count);
+      if (!this.#gathers) {
+        this.#finishRead(count);
+      } else {
+        this.#gathered += count;
+        if (gathered === 0) awaitTurnEnd(this);
+      }
       return true;
     }
     return this.#enqueue(new Uint8Array(intake.subarray(0, count)));
-  };
+  }
 
-  #finishRead(count: number): void {
+  /** For the end of a turn alone: tells of what has been gathered. */
+  turnEnded(polledAtMs: number): void {
+    if (this.#gathered === 0) return;
+    this.#finishRead(this.#gathered, polledAtMs);
+  }
+
+  #finishRead(count: number, polledAtMs: number = -Infinity): void {
     this.#reading = null;
+    this.#gathered = 0;
+    this.#gathers = false;
+    this.#readAllAtMs = polledAtMs;
     this.#turns.turned();
     this.#bytesRead += count;
     this.#resolveRead(count);
@@ -257,7 +279,9 @@ export class NodeConn implements Conn {
     if (this.#closed) return false;
     this.#queue.push(chunk);
     const p = this.#reading;
-    if (p !== null) {
+    if (this.#gathered > 0) {
+      this.#finishRead(this.#gathered);
+    } else if (p !== null) {
       this.#reading = null;
       this.#resolveRead(this.#takeQueued(p));
     }
@@ -265,27 +289,30 @@ export class NodeConn implements Conn {
     return this.#flowing;
   }
 
-  #onEnd = (): void => {
+  #streamEnded(): void {
     const failure = this.#under?.failure ?? null;
-    if (failure !== null) return this.#onError(failure);
+    if (failure !== null) return this.#broke(failure);
     this.#ended = true;
+    if (this.#gathered > 0) return this.#finishRead(this.#gathered);
     if (this.#reading === null) return;
     this.#reading = null;
     this.#resolveRead(null);
-  };
+  }
 
-  #onError = (error: unknown): void => {
+  #broke(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
     this.#failure = error;
+    // What came before it is told before it.
+    if (this.#gathered > 0) this.#finishRead(this.#gathered);
     this.#rejectPending();
-  };
+  }
 
-  #onStreamClose = (): void => {
-    if (!this.#ended) this.#onError(undefined);
+  #streamClosed(): void {
+    if (!this.#ended) this.#broke(undefined);
     else if (this.#writing !== null) this.#rejectPending();
     this.#gone.settle();
-  };
+  }
 
   #rejectPending(): void {
     if (this.#reading !== null) {
@@ -328,6 +355,7 @@ export class NodeConn implements Conn {
     if (this.#writeFailure !== null) return failed(this.#writeFailure);
     if (p.length === 0) return done(0);
     this.#writing = p;
+    this.#gathers = this.tls !== null;
     this.#writeOffset = 0;
     this.#resolveWrite = done;
     this.#rejectWrite = failed;
@@ -364,22 +392,22 @@ export class NodeConn implements Conn {
     this.#done++;
     // Callbacks of parts that were accepted at once come late and mean nothing.
     if (this.#writing === null || this.#done !== this.#handedOver) return;
-    if (error) this.#onError(error);
+    if (error) this.#broke(error);
     else this.#writeOn();
   };
 
-  /** Writing has failed; what the peer said before can still be read. */
-  #onWriteFailed = (error: unknown): void => {
+  /** For the stream alone: writing has failed; what the peer said before can still be read. */
+  writeFailed(error: unknown): void {
     if (this.#writeFailure !== null) return;
     this.#writeFailure = this.#told("request", error);
     if (this.#writing === null || this.#handing) return;
     this.#writing = null;
     this.#rejectWrite(this.#writeFailure);
-  };
+  }
 
-  #onFlushed = (): void => {
+  #flushed(): void {
     if (this.#writing !== null && this.#done === this.#handedOver) this.#writeOn();
-  };
+  }
 
   #writeOn(): void {
     if (this.#under?.isFlushed === false) return;
@@ -407,13 +435,14 @@ export class NodeConn implements Conn {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue = [];
+    this.#gathered = 0;
     this.#rejectPending();
     try {
       this.#stream.destroy();
     } catch {
       // Nothing is left to close.
     }
-    this.#onClose?.();
+    this.#closeUnder?.();
   }
 
   async whenClosed(): Promise<void> {
@@ -450,10 +479,10 @@ export class NodeConn implements Conn {
     this.#closed = true;
     const stream = this.#stream;
     stream.pause();
-    stream.off("data", this.#onData);
-    stream.off("end", this.#onEnd);
-    stream.off("close", this.#onStreamClose);
+    stream.off("data", NodeConn.#onData);
+    stream.off("end", NodeConn.#onEnd);
+    stream.off("close", NodeConn.#onClose);
     stream.once("close", () => this.#gone.settle());
-    return { stream, setRef: this.#setRef, onClose: this.#onClose };
+    return { stream, setRef: this.#setRef, onClose: this.#closeUnder };
   }
 }

@@ -9,7 +9,8 @@ import * as tls from "node:tls";
 import type { Address, Conn, TlsInfo, TlsOptions } from "./conn.ts";
 import { abortable } from "./abortable.ts";
 import { ConnDuplex } from "./conn_duplex.ts";
-import { type Intake, NodeConn } from "./node_conn.ts";
+import { NodeConn } from "./node_conn.ts";
+import type { Intake } from "./node_intake.ts";
 import { isIpAddress, unusablePem } from "./tls_options.ts";
 import { handshakeError, missingNames, peerCertificate, verifyPeer } from "./tls_session.ts";
 

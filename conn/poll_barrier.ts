@@ -24,6 +24,7 @@ const fallbackTurns = 130;
  */
 export class PollBarrier {
   #makePair: () => Promise<[BarrierEnd, BarrierEnd] | null>;
+  #tell: () => void;
   #connCount = 0;
   #pair: [BarrierEnd, BarrierEnd] | null = null;
   /** The callers whose byte has not been sent yet. */
@@ -34,9 +35,14 @@ export class PollBarrier {
   /**
    * @param makePair Connects two ends, or gives null where that is not permitted. It has to check
    * that they belong together: for a moment anybody on this machine can connect.
+   * @param tell Settles the reads for which something has come and that have not been told yet.
    */
-  constructor(makePair: () => Promise<[BarrierEnd, BarrierEnd] | null>) {
+  constructor(
+    makePair: () => Promise<[BarrierEnd, BarrierEnd] | null>,
+    tell: () => void = () => {},
+  ) {
     this.#makePair = makePair;
+    this.#tell = tell;
   }
 
   /** Counts a connection of the dialer in. */
@@ -71,6 +77,7 @@ export class PollBarrier {
       const polled = this.#pair !== null && await this.#roundTrip(this.#pair);
       // The events of one poll come in no certain order: the others follow within this turn.
       await turns(polled ? 1 : fallbackTurns);
+      this.#tell();
       group.resolve();
     }
     this.#running = false;

@@ -29,6 +29,7 @@ export function staggeredRace<Target, T>(
   start: (target: Target) => Attempt<T>,
   clock: Clock = systemClock,
 ): Attempt<T> {
+  if (targets.length === 1) return start(targets[0]);
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const running = new Set<Attempt<T>>();
   let started = 0;

@@ -104,6 +104,25 @@ export function checkDirections(
   return complaints;
 }
 
+/** What importing `entry` loads at once is ours alone: modules of the runtime and libraries come when they are needed. */
+export function checkFirstLoad(files: readonly SourceFile[], entry: string): string[] {
+  const complaints: string[] = [];
+  const loaded: Set<string> = new Set();
+  function load(path: string): void {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    const file = files.find((one) => one.path === path);
+    const statements =
+      /^(?:import|export)\s+(?!type\b)(?:[^;"'=(]*\bfrom\s*)?["']([^"'\n]+)["'];/gm;
+    for (const { 1: specifier, index } of file?.withoutComments.matchAll(statements) ?? []) {
+      if (specifier.startsWith(".")) load(resolve(path, specifier));
+      else complaints.push(`${path}:${lineOf(file!.text, index)}: loads "${specifier}" at once`);
+    }
+  }
+  load(entry);
+  return complaints;
+}
+
 /** No file reaches itself through its imports. */
 export function checkCycles(files: readonly SourceFile[]): string[] {
   const targets = new Map(files.map((file) => [

@@ -13,6 +13,7 @@ import {
   checkDirections,
   checkErasable,
   checkFileSizes,
+  checkFirstLoad,
   checkLeftovers,
   checkModuleComments,
   checkNodeImports,
@@ -31,6 +32,7 @@ const adapter = "adapter of this runtime";
 const nodeImports: readonly Permission[] = [
   { path: "conn/node.ts", names: ["*"], reason: adapter },
   { path: "conn/node_conn.ts", names: ["*"], reason: adapter },
+  { path: "conn/node_intake.ts", names: ["*"], reason: adapter },
   { path: "conn/lasting_socket.ts", names: ["node:net"], reason: adapter },
   { path: "conn/node_tls.ts", names: ["*"], reason: "TLS that the native engines cannot do" },
   {
@@ -64,6 +66,7 @@ const runtimeNames: readonly Permission[] = [
   { path: "conn/deno.ts", names: ["Deno"], reason: adapter },
   { path: "conn/bun.ts", names: ["Bun"], reason: adapter },
   { path: "conn/node_conn.ts", names: ["Buffer"], reason: adapter },
+  { path: "conn/node_intake.ts", names: ["Buffer"], reason: adapter },
   { path: "conn/dial.ts", names: ["Deno", "Bun"], reason: "picks the adapter" },
   { path: "http1/content_coding.ts", names: ["process"], reason: "whether there is zstd" },
   {
@@ -112,6 +115,10 @@ test("house: every shipped folder has files", () => {
 
 test("house: imports point down: conn, http1, transport, client, cli", () => {
   assertNone(checkDirections(shipped, libraries));
+});
+
+test("house: importing the package loads nothing but its own modules", () => {
+  assertNone(checkFirstLoad(sources, "mod.ts"));
 });
 
 test("house: no file imports itself through others", () => {
@@ -228,6 +235,20 @@ test("checkDirections() refuses imports that point up, out or at testing", () =>
     'client/out.ts:1: imports "npm:left-pad", which is not ours',
     'client/out.ts:2: "./b.js" does not end in .ts',
     'mod.ts:1: mod.ts must not import "./cli/mod.ts"',
+  ]);
+});
+
+test("checkFirstLoad() follows what is imported at once, and no types", () => {
+  const files = synthetic({
+    "mod.ts": 'export {\n  a,\n} from "./conn/a.ts";\nexport type { B } from "./conn/b.ts";',
+    "conn/a.ts":
+      'import type { Socket } from "node:net";\nimport { c } from "./c.ts";\nimport("tough-cookie");',
+    "conn/b.ts": 'import "node:fs";',
+    "conn/c.ts": 'import { d } from "left-pad";\nimport "node:http";',
+  });
+  assert.deepEqual(checkFirstLoad(files, "mod.ts"), [
+    'conn/c.ts:1: loads "left-pad" at once',
+    'conn/c.ts:2: loads "node:http" at once',
   ]);
 });
 

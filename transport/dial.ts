@@ -38,11 +38,12 @@ type DialPhase = "dial" | "proxy" | "tls";
 export class Dial implements DialTimes, PassageWatcher {
   readonly route: Route;
   readonly startedAtMs: number;
-  readonly #request: HttpRequest;
+  /** Null once it has ended, as is the controller: a connection keeps its dial all its life. */
+  #wanted: HttpRequest | null;
   readonly #settings: DialSettings;
   readonly #clock: Clock;
   readonly #deadlines: Deadlines;
-  readonly #controller: AbortController = new AbortController();
+  #controller: AbortController | null = new AbortController();
   /** Milliseconds of the phases that are over; null: it was not reached. */
   readonly #spentMs: Record<DialPhase, number | null> = { dial: null, proxy: null, tls: null };
   #phase: DialPhase = "dial";
@@ -55,7 +56,7 @@ export class Dial implements DialTimes, PassageWatcher {
     time: { clock: Clock; deadlines: Deadlines },
   ) {
     this.route = wanted.route;
-    this.#request = wanted.request;
+    this.#wanted = wanted.request;
     this.#settings = settings;
     this.#clock = time.clock;
     this.#deadlines = time.deadlines;
@@ -85,7 +86,7 @@ export class Dial implements DialTimes, PassageWatcher {
 
   /** Ends it; `run` rejects with `reason`. */
   abort(reason: unknown): void {
-    this.#controller.abort(reason);
+    this.#controller?.abort(reason);
   }
 
   /**
@@ -111,7 +112,7 @@ export class Dial implements DialTimes, PassageWatcher {
       const passage = {
         proxies,
         target: forwarderOf(this.#request, this.route) === null ? server : null,
-        signal: this.#controller.signal,
+        signal: this.#signal,
         targetSpeaksFirst: false,
       };
       this.#checkEgress([...proxies.slice(1).map(addressOf), server]);
@@ -121,7 +122,18 @@ export class Dial implements DialTimes, PassageWatcher {
     } finally {
       this.#enter(this.#phase);
       this.#ended = true;
+      this.#wanted = null;
+      this.#controller = null;
     }
+  }
+
+  /** Of the request that it is for. Order: not after its end. */
+  get #request(): HttpRequest {
+    return this.#wanted!;
+  }
+
+  get #signal(): AbortSignal {
+    return this.#controller!.signal;
   }
 
   /** Of addresses that a proxy will connect to. */
@@ -163,7 +175,7 @@ export class Dial implements DialTimes, PassageWatcher {
 
   async #connect(address: Address, proxy?: ProxyServer): Promise<Conn> {
     const { dialer, localAddress } = this.#settings;
-    const { signal } = this.#controller;
+    const signal = this.#signal;
     return await this.#connecting(
       address,
       proxy,
@@ -192,7 +204,7 @@ export class Dial implements DialTimes, PassageWatcher {
   /** The dialer does both steps; each has its time all the same. */
   async #connectSecurely(address: Address): Promise<Conn> {
     const { dialer, localAddress } = this.#settings;
-    const { signal } = this.#controller;
+    const signal = this.#signal;
     const connected = Promise.withResolvers<void>();
     const securing = dialer.dial(address, {
       signal,
@@ -209,7 +221,7 @@ export class Dial implements DialTimes, PassageWatcher {
 
   async #secure(conn: Conn): Promise<Conn> {
     const { dialer } = this.#settings;
-    const { signal } = this.#controller;
+    const signal = this.#signal;
     this.#enter("tls");
     return await this.#handshake(
       undefined,
@@ -264,6 +276,6 @@ export class Dial implements DialTimes, PassageWatcher {
   }
 
   #each(call: (trace: ClientTrace) => void): void {
-    traces(this.#settings.trace, this.#request.trace, call);
+    traces(this.#settings.trace, this.#wanted?.trace ?? null, call);
   }
 }

@@ -1,0 +1,39 @@
+/**
+ * How bytes come from a socket of Node.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+
+/** Bytes. A read of the kernel is 64 KiB at most. */
+export const intakeBytes: number = 64 * 1024;
+
+/**
+ * One for all connections: Node calls back in the same step in which it has read, and what came is
+ * copied before the callback returns.
+ */
+const intakeBuffer = Buffer.allocUnsafeSlow(intakeBytes);
+
+/**
+ * The `onread` option of a socket: Node reads into a buffer and calls back, without a stream of
+ * chunks. It costs a fifth of what `"data"` events cost.
+ *
+ * Order: pause the socket until it has a taker.
+ */
+export class Intake {
+  readonly buffer: Buffer = intakeBuffer;
+  /** Who takes what comes; until there is somebody, what comes is lost. */
+  taker: IntakeTaker | null = null;
+  readonly callback = (count: number): boolean => this.taker !== null && this.taker.took(count);
+}
+
+/** Who takes what comes into an {@linkcode Intake}. */
+export interface IntakeTaker {
+  /**
+   * Something has come.
+   *
+   * @param count How many bytes are in the buffer.
+   * @returns false to pause the socket.
+   */
+  took(count: number): boolean;
+}
