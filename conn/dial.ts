@@ -16,8 +16,10 @@ class SystemDialer implements Dialer {
   #loading: Promise<Dialer> | null = null;
 
   /** {@inheritDoc Dialer.dial} */
-  async dial(address: Address, options?: DialOptions): Promise<Conn> {
-    return await (this.#loaded ?? await this.#load()).dial(address, options);
+  dial(address: Address, options?: DialOptions): Promise<Conn> {
+    return this.#loaded === null
+      ? this.#load().then((dialer) => dialer.dial(address, options))
+      : this.#loaded.dial(address, options);
   }
 
   /** {@inheritDoc Dialer.startTls} */

@@ -5,7 +5,7 @@
  */
 import * as net from "node:net";
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "node:tls";
-import type { Address, Conn, Dialer, DialOptions, TlsOptions } from "./conn.ts";
+import type { Address, Conn, Dialer, DialOptions, TcpAddress, TlsOptions } from "./conn.ts";
 import { abortable } from "./abortable.ts";
 import { dialError, nativeCode } from "./conn_error.ts";
 import { NodeConn } from "./node_conn.ts";
@@ -34,7 +34,9 @@ export class NodeDialer implements Dialer {
     };
     const tls = handshake && nodeTlsOptions(handshake);
     signal?.throwIfAborted();
-    const targets = await abortable(resolveTargets(address, localAddress), signal, {});
+    const targets = address.transport === "tcp" && net.isIP(address.hostname) === 0
+      ? await abortable(resolveTargets(address, localAddress), signal, {})
+      : [onlyTarget(address, localAddress)];
     const race = staggeredRace(targets, (target) => start(target, tls));
     const connecting = race.done.catch((error) => {
       throw dialError(address, nativeCode(error), error);
@@ -110,17 +112,22 @@ interface Connected {
   intake: Intake;
 }
 
+/** The target of an address that needs no lookup. */
+function onlyTarget(address: Address, localAddress: string | undefined): Target {
+  return address.transport === "unix"
+    ? { path: address.path }
+    : { host: address.hostname, port: address.port, localAddress };
+}
+
 /**
  * Finds the addresses of a host. Node's own race gives each of them up after 250 ms, and so cannot
  * reach a slow one.
  */
 async function resolveTargets(
-  address: Address,
+  address: TcpAddress,
   localAddress: string | undefined,
 ): Promise<Target[]> {
-  if (address.transport === "unix") return [{ path: address.path }];
   const { hostname, port } = address;
-  if (net.isIP(hostname) !== 0) return [{ host: hostname, port, localAddress }];
   try {
     const family = localAddress === undefined ? 0 : net.isIP(localAddress);
     const found = await resolveBySystem(hostname, family);

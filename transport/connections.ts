@@ -22,7 +22,7 @@ import type { HttpRequest } from "./http_request.ts";
 import type { HttpResponse } from "./http_response.ts";
 import { LeakWatch } from "./leak_watch.ts";
 import { leaseConnection, type LeasedConnection } from "./leased_connection.ts";
-import { LinkedList } from "./linked_list.ts";
+import { LinkedList, ListNode } from "./linked_list.ts";
 import { connectAddress } from "./outgoing.ts";
 import {
   type ConnectionKeeper,
@@ -75,15 +75,15 @@ export class Connections
   readonly pool: Pool<PersistentConnection, ConnectionWaiter>;
   readonly #leaks: LeakWatch = new LeakWatch();
   /**
-   * Not a Set: the tables that it leaves behind when it grows or shrinks point to their successors,
-   * and so to requests that are long over, which the collector then takes for needed.
+   * Not a Set, as the others below: the tables that it leaves behind when it grows or shrinks point
+   * to their successors, and so to what is long over, which the collector then takes for needed.
    */
   readonly #roundTrips: LinkedList<OpenRoundTrip> = new LinkedList();
   /** Every open connection, tunnels left out. */
-  readonly #open: Set<PersistentConnection> = new Set();
+  readonly #open: LinkedList<PersistentConnection> = new LinkedList();
   /** Sockets that were closed and that the runtime has not let go of. */
-  readonly #closing: Set<Promise<void>> = new Set();
-  readonly #dials: Set<Dial> = new Set();
+  readonly #closing: LinkedList<Promise<void>> = new LinkedList();
+  readonly #dials: LinkedList<Dial> = new LinkedList();
   readonly #turn: SendingTurn | null;
   #nextId = 1;
   #closed: { reason: unknown } | null = null;
@@ -270,7 +270,7 @@ export class Connections
   }
 
   connectionLeft(connection: PersistentConnection): void {
-    this.#open.delete(connection);
+    this.#open.remove(connection.place);
     this.pool.remove(connection.lease!);
   }
 
@@ -312,14 +312,15 @@ export class Connections
   #awaitSocket(conn: Conn): void {
     const closed = conn.whenClosed?.();
     if (closed === undefined) return;
-    this.#closing.add(closed);
-    closed.then(() => this.#closing.delete(closed));
+    const place = new ListNode(closed);
+    this.#closing.push(place);
+    closed.then(() => this.#closing.remove(place));
   }
 
   async #dial(ticket: Ticket<ConnectionWaiter>): Promise<void> {
     const { waiter } = ticket;
     const dial = new Dial(waiter, this.options, this);
-    this.#dials.add(dial);
+    this.#dials.push(dial.place);
     waiter.dialStarted(dial);
     let conn: Conn;
     try {
@@ -331,7 +332,7 @@ export class Connections
       if (wasWaiting) waiter.dialFailed(error);
       return;
     } finally {
-      this.#dials.delete(dial);
+      this.#dials.remove(dial.place);
       if (this.#dials.size === 0) this.#undialled?.resolve();
     }
     const connection = new PersistentConnection(
@@ -340,7 +341,7 @@ export class Connections
       this.options.protocol,
       this,
     );
-    this.#open.add(connection);
+    this.#open.push(connection.place);
     connection.lease = this.pool.admit(ticket, connection);
     this.pool.dialled(ticket, connection.lease, this.clock.now(), connection.expiresAtMs);
     if (connection.kept) connection.unref();

@@ -11,6 +11,7 @@ import type { Clock } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Tunnel } from "./connect_tunnel.ts";
 import type { HttpRequest } from "./http_request.ts";
+import { ListNode } from "./linked_list.ts";
 import { ProxyError } from "./proxy_error.ts";
 import { type PassageWatcher, passProxies, unreachable } from "./proxy_passage.ts";
 import { addressOf, type ProxyServer } from "./proxy_server.ts";
@@ -38,6 +39,8 @@ type DialPhase = "dial" | "proxy" | "tls";
 export class Dial implements DialTimes, PassageWatcher {
   readonly route: Route;
   readonly startedAtMs: number;
+  /** Among the dials under way. */
+  readonly place: ListNode<Dial> = new ListNode<Dial>(this);
   /** Null once it has ended, as is the controller: a connection keeps its dial all its life. */
   #wanted: HttpRequest | null;
   readonly #settings: DialSettings;

@@ -18,6 +18,7 @@ import { attemptOf } from "./attempt.ts";
 import type { Clock } from "./clock.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import type { Dial } from "./dial.ts";
+import { ListNode } from "./linked_list.ts";
 import type { Lease } from "./pool.ts";
 import type { Route } from "./route.ts";
 
@@ -53,6 +54,8 @@ export class PersistentConnection implements ConnectionOwner {
   /** The way that it takes, and the key under which it is shared. */
   readonly route: Route;
   readonly conn: Conn;
+  /** Among the open connections. */
+  readonly place: ListNode<PersistentConnection> = new ListNode<PersistentConnection>(this);
   /** The dial that made it. */
   readonly madeBy: Dial;
   readonly bornAtMs: number;
