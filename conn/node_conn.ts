@@ -20,6 +20,7 @@ import {
 import { Gone } from "./gone.ts";
 import { HttpError } from "./http_error.ts";
 import { keepReadable } from "./lasting_socket.ts";
+import { PushedBytes } from "./pushed_bytes.ts";
 import { WriteTurns } from "./write_turns.ts";
 
 /**
@@ -28,8 +29,11 @@ import { WriteTurns } from "./write_turns.ts";
  */
 const writePartBytes = 1024 * 1024;
 
-/** Bytes. A read of the kernel is 64 KiB at most. */
-const intakeBytes = 64 * 1024;
+/** Bytes. Most that one read of the kernel brings: of a download, three times what 64 KiB do. */
+const intakeBytes = 256 * 1024;
+
+/** Bytes. With this much decrypted and not read, no more is read from what a stream runs over. */
+const maxDecryptedBytes = 64 * 1024;
 
 /**
  * One for all connections: Node calls back in the same step in which it has read, and what came is
@@ -92,16 +96,10 @@ export class NodeConn implements Conn {
   #failure: unknown = null;
   #failed = false;
 
-  /** The array of the pending read. */
-  #reading: Uint8Array | null = null;
-  #resolveRead!: (count: number | null) => void;
-  #rejectRead!: (error: unknown) => void;
-  /** Chunks that came without a read, oldest first. */
-  #queue: Uint8Array[] = [];
+  #input: PushedBytes = new PushedBytes(() => {});
   #intake: Buffer | null = null;
   #flowing = false;
   #ended = false;
-  #bytesRead = 0;
 
   /** The array of the pending write. */
   #writing: Uint8Array | null = null;
@@ -132,7 +130,7 @@ export class NodeConn implements Conn {
     } else {
       options.under.onFlushed = this.#onFlushed;
       options.under.onWriteFailed = this.#onWriteFailed;
-      options.under.mayRead = () => stream.readableLength < intakeBytes;
+      options.under.mayRead = () => stream.readableLength < maxDecryptedBytes;
     }
     stream.pause();
     if (options.intake === undefined) {
@@ -152,7 +150,7 @@ export class NodeConn implements Conn {
   }
 
   get bytesRead(): number {
-    return this.#bytesRead;
+    return this.#input.readBytes;
   }
 
   get bytesWritten(): number {
@@ -160,83 +158,58 @@ export class NodeConn implements Conn {
   }
 
   read(p: Uint8Array): Promise<number | null> {
-    if (this.#reading !== null) return Promise.reject(busyError("body"));
+    const input = this.#input;
+    if (input.isPending) return Promise.reject(busyError("body"));
     if (this.#closed) return Promise.reject(closedError("body"));
     if (p.length === 0) return Promise.resolve(0);
-    if (this.#queue.length > 0) return Promise.resolve(this.#takeQueued(p));
+    if (input.waitingBytes > 0) return Promise.resolve(input.take(p));
+    return this.#noMore() ?? this.#flow(input.read(p));
+  }
+
+  readChunk(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
+    const input = this.#input;
+    if (input.isPending) return Promise.reject(busyError("body"));
+    if (this.#closed) return Promise.reject(closedError("body"));
+    if (input.waitingBytes > 0) return Promise.resolve(input.takeChunk(maxBytes));
+    return this.#noMore() ?? this.#flow(input.readChunk(maxBytes));
+  }
+
+  /** What a read is told that cannot bring anything any more. */
+  #noMore(): Promise<null> | null {
     if (this.#ended) return Promise.resolve(null);
-    if (this.#failed) return Promise.reject(this.#streamError("body"));
-    this.#reading = p;
-    const promise = new Promise<number | null>(this.#captureRead);
+    return this.#failed ? Promise.reject(this.#streamError("body")) : null;
+  }
+
+  /** Makes the stream bring what `reading` waits for. */
+  #flow<T>(reading: Promise<T>): Promise<T> {
     if (!this.#flowing) {
       this.#flowing = true;
       this.#stream.resume();
     }
     this.#under?.wake();
-    return promise;
-  }
-
-  #captureRead = (
-    resolve: (count: number | null) => void,
-    reject: (error: unknown) => void,
-  ): void => {
-    this.#resolveRead = resolve;
-    this.#rejectRead = reject;
-  };
-
-  #takeQueued(p: Uint8Array): number {
-    const chunk = this.#queue[0];
-    let count = chunk.length;
-    if (count <= p.length) {
-      p.set(chunk);
-      this.#queue.shift();
-    } else {
-      count = p.length;
-      p.set(chunk.subarray(0, count));
-      this.#queue[0] = chunk.subarray(count);
-    }
-    this.#bytesRead += count;
-    return count;
+    return reading;
   }
 
   #onData = (chunk: Uint8Array): void => {
-    const p = this.#reading;
-    if (p !== null && chunk.length <= p.length) {
-      p.set(chunk);
-      this.#finishRead(chunk.length);
-    } else if (!this.#enqueue(chunk)) {
-      this.#stream.pause();
-    }
+    if (!this.#serve(chunk) && !this.#keep(chunk)) this.#stream.pause();
   };
 
   #onIntake = (count: number): boolean => {
-    const p = this.#reading;
-    const intake = this.#intake!;
-    if (p !== null && count <= p.length) {
-      intake.copy(p, 0, 0, count);
-      this.#finishRead(count);
-      return true;
-    }
-    return this.#enqueue(new Uint8Array(intake.subarray(0, count)));
+    const bytes = this.#intake!.subarray(0, count);
+    return this.#serve(bytes) || this.#keep(new Uint8Array(bytes));
   };
 
-  #finishRead(count: number): void {
-    this.#reading = null;
-    this.#turns.turned();
-    this.#bytesRead += count;
-    this.#resolveRead(count);
+  #serve(bytes: Uint8Array): boolean {
+    const isServed = this.#input.serve(bytes, false);
+    if (isServed) this.#turns.turned();
+    return isServed;
   }
 
-  /** Keeps a chunk and serves the pending read from it. Tells whether reading may go on. */
-  #enqueue(chunk: Uint8Array): boolean {
+  /** Keeps a chunk. Tells whether reading may go on. */
+  #keep(chunk: Uint8Array): boolean {
     if (this.#closed) return false;
-    this.#queue.push(chunk);
-    const p = this.#reading;
-    if (p !== null) {
-      this.#reading = null;
-      this.#resolveRead(this.#takeQueued(p));
-    }
-    this.#flowing = this.#queue.length === 0;
+    this.#input.keep(chunk);
+    this.#flowing = this.#input.waitingBytes === 0;
     return this.#flowing;
   }
 
@@ -244,9 +217,7 @@ export class NodeConn implements Conn {
     const failure = this.#under?.failure ?? null;
     if (failure !== null) return this.#onError(failure);
     this.#ended = true;
-    if (this.#reading === null) return;
-    this.#reading = null;
-    this.#resolveRead(null);
+    this.#input.end();
   };
 
   #onError = (error: unknown): void => {
@@ -263,10 +234,7 @@ export class NodeConn implements Conn {
   };
 
   #rejectPending(): void {
-    if (this.#reading !== null) {
-      this.#reading = null;
-      this.#rejectRead(this.#streamError("body"));
-    }
+    if (this.#input.isPending) this.#input.fail(this.#streamError("body"));
     if (this.#writing !== null) {
       this.#writing = null;
       this.#rejectWrite(this.#streamError("request"));
@@ -381,7 +349,7 @@ export class NodeConn implements Conn {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#queue = [];
+    this.#input.clear();
     this.#rejectPending();
     try {
       this.#stream.destroy();
@@ -420,7 +388,7 @@ export class NodeConn implements Conn {
    */
   release(): Pick<NodeConnOptions, "setRef" | "onClose"> & { stream: Duplex } {
     if (this.#closed) throw closedError("request");
-    if (this.#reading !== null) throw busyError("body");
+    if (this.#input.isPending) throw busyError("body");
     if (this.#writing !== null) throw busyError("request");
     this.#closed = true;
     const stream = this.#stream;
