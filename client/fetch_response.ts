@@ -4,7 +4,9 @@
  * @module
  */
 import { HttpError } from "../conn/http_error.ts";
+import { byteStream } from "../transport/body_stream.ts";
 import { type HttpResponse, ReceivedResponse } from "../transport/http_response.ts";
+import { readPiece } from "../transport/response_body.ts";
 
 /** What the constructor of `Response` cannot be told. */
 export interface FetchOrigin {
@@ -15,9 +17,6 @@ export interface FetchOrigin {
   /** Null for a `data:` or `blob:` URL, which none was needed for. */
   readonly exchange: HttpResponse | null;
 }
-
-/** Bytes. Pieces that a body stream gives at most. */
-const PIECE_BYTES = 64 * 1024;
 
 /** Statuses whose responses have no body, whatever the server sends. */
 const NULL_BODY_STATUSES: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
@@ -258,30 +257,24 @@ function bodyStream(
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const { body, contentLength } = exchange;
   let leftBytes = contentLength ?? Infinity;
-  return new ReadableStream({
-    type: "bytes",
-    autoAllocateChunkSize: Math.max(1, Math.min(leftBytes, PIECE_BYTES)),
-    pull: async (controller: ReadableByteStreamController) => {
-      const request = controller.byobRequest!;
-      const view = request.view!;
-      let n: number | null;
-      try {
-        signal?.throwIfAborted();
-        n = await body.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
-      } catch (error) {
-        throw networkError(error, signal);
-      }
-      if (n === null) {
-        controller.close();
-        request.respond(0);
-        return;
-      }
-      request.respond(n);
-      leftBytes -= n;
-      if (leftBytes === 0) controller.close();
+  const guarded = async <T>(read: () => Promise<T>, lengthOf: (brought: T) => number) => {
+    try {
+      signal?.throwIfAborted();
+      const brought = await read();
+      leftBytes -= lengthOf(brought);
+      return brought;
+    } catch (error) {
+      throw networkError(error, signal);
+    }
+  };
+  return byteStream({
+    read: (p) => guarded(() => body.read(p), (n) => n ?? 0),
+    readPiece: () => guarded(() => readPiece(body), (piece) => piece?.length ?? 0),
+    get isAtEnd() {
+      return leftBytes === 0;
     },
-    cancel: () => body.close(),
-  }, { highWaterMark: 0 }) as ReadableStream<Uint8Array<ArrayBuffer>>;
+    close: () => body.close(),
+  });
 }
 
 /** What `fetch` rejects with: an abort is told as it is, everything else is a `TypeError`. */

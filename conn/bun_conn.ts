@@ -17,6 +17,7 @@ import {
 import { Gone } from "./gone.ts";
 import type { HttpError } from "./http_error.ts";
 import type { PollBarrier } from "./poll_barrier.ts";
+import { PushedBytes } from "./pushed_bytes.ts";
 import { unusablePem } from "./tls_options.ts";
 import { WriteTurns } from "./write_turns.ts";
 import {
@@ -107,17 +108,10 @@ export class BunConn implements Conn {
   #handshake: { options: TlsOptions; serverName: string } & PromiseWithResolvers<void> | null =
     null;
 
-  /** The array of the pending read. */
-  #reading: Uint8Array | null = null;
-  #resolveRead!: (count: number | null) => void;
-  #rejectRead!: (error: unknown) => void;
-  /** Chunks that came without a read, oldest first. */
-  #queue: Uint8Array[] = [];
-  #queuedBytes = 0;
+  #input: PushedBytes = new PushedBytes(freeLarge);
   #paused = false;
   #isRef = true;
   #ended = false;
-  #bytesRead = 0;
 
   /** The array of the pending write, and how much of it is accepted. */
   #writing: Uint8Array | null = null;
@@ -154,7 +148,7 @@ export class BunConn implements Conn {
   };
 
   get bytesRead(): number {
-    return this.#bytesRead;
+    return this.#input.readBytes;
   }
 
   get bytesWritten(): number {
@@ -162,8 +156,11 @@ export class BunConn implements Conn {
   }
 
   read(p: Uint8Array): Promise<number | null> {
-    return this.#readAtOnce(p) ??
-      new Promise((resolve, reject) => this.#awaitData(p, resolve, reject));
+    const settled = this.#readAtOnce(p);
+    if (settled !== null) return settled;
+    const reading = this.#input.read(p);
+    this.#flow();
+    return reading;
   }
 
   startRead(
@@ -172,73 +169,57 @@ export class BunConn implements Conn {
     failed: (error: unknown) => void,
   ): void {
     const settled = this.#readAtOnce(p);
-    if (settled === null) this.#awaitData(p, done, failed);
-    else settled.then(done, failed);
+    if (settled !== null) {
+      settled.then(done, failed);
+      return;
+    }
+    this.#input.startRead(p, done, failed);
+    this.#flow();
+  }
+
+  readChunk(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
+    const input = this.#input;
+    if (input.isPending) return Promise.reject(busyError("body"));
+    if (this.#closed) return Promise.reject(closedError("body"));
+    if (input.waitingBytes > 0) return Promise.resolve(input.takeChunk(maxBytes));
+    const end = this.#noMore();
+    if (end !== null) return end;
+    const reading = input.readChunk(maxBytes);
+    this.#flow();
+    return reading;
   }
 
   /** What a read gives that has nothing to wait for, else null. */
   #readAtOnce(p: Uint8Array): Promise<number | null> | null {
-    if (this.#reading !== null) return Promise.reject(busyError("body"));
+    const input = this.#input;
+    if (input.isPending) return Promise.reject(busyError("body"));
     if (this.#closed) return Promise.reject(closedError("body"));
     if (p.length === 0) return Promise.resolve(0);
-    if (this.#queuedBytes > 0) return Promise.resolve(this.#takeQueued(p));
-    if (this.#ended) return Promise.resolve(null);
-    if (this.#failed) return Promise.reject(this.#streamError("body"));
-    return null;
+    return input.waitingBytes > 0 ? Promise.resolve(input.take(p)) : this.#noMore();
   }
 
-  #awaitData(
-    p: Uint8Array,
-    done: (count: number | null) => void,
-    failed: (error: unknown) => void,
-  ): void {
-    this.#reading = p;
-    this.#resolveRead = done;
-    this.#rejectRead = failed;
+  /** What a read is told that cannot bring anything any more. */
+  #noMore(): Promise<null> | null {
+    if (this.#ended) return Promise.resolve(null);
+    return this.#failed ? Promise.reject(this.#streamError("body")) : null;
+  }
+
+  /** Makes the socket bring what the pending read waits for. */
+  #flow(): void {
     if (!this.#paused) return;
     this.#paused = false;
     this.#socket.resume();
     if (this.#isRef) this.#socket.ref();
   }
 
-  #takeQueued(p: Uint8Array): number {
-    const chunk = this.#queue[0];
-    let count = chunk.length;
-    if (count <= p.length) {
-      p.set(chunk);
-      this.#queue.shift();
-      freeLarge(chunk);
-    } else {
-      count = p.length;
-      p.set(chunk.subarray(0, count));
-      this.#queue[0] = chunk.subarray(count);
-    }
-    this.#queuedBytes -= count;
-    this.#bytesRead += count;
-    return count;
-  }
-
   #onData(chunk: Uint8Array): void {
     // After a release the raw socket still brings the cipher text.
     if (this.#closed) return;
-    const p = this.#reading;
-    const count = chunk.length;
-    if (p !== null && count <= p.length) {
-      this.#reading = null;
-      p.set(chunk);
-      freeLarge(chunk);
-      this.#turns.turned();
-      this.#bytesRead += count;
-      this.#resolveRead(count);
-      return;
-    }
-    this.#queue.push(chunk);
-    this.#queuedBytes += count;
-    if (p !== null) {
-      this.#reading = null;
-      this.#resolveRead(this.#takeQueued(p));
-    }
-    if (this.#queuedBytes > maxQueuedBytes && !this.#paused) {
+    this.#turns.turned();
+    const input = this.#input;
+    if (input.serve(chunk, true)) return;
+    input.keep(chunk);
+    if (input.waitingBytes > maxQueuedBytes && !this.#paused) {
       this.#paused = true;
       this.#socket.pause();
       // What nobody reads does not keep the process alive, as on the other runtimes.
@@ -249,9 +230,7 @@ export class BunConn implements Conn {
   #onEnd(): void {
     if (this.#closed) return;
     this.#ended = true;
-    if (this.#reading === null) return;
-    this.#reading = null;
-    this.#resolveRead(null);
+    this.#input.end();
   }
 
   #onFailure(error: unknown): void {
@@ -271,11 +250,8 @@ export class BunConn implements Conn {
   }
 
   #rejectPending(): void {
-    if (this.#reading !== null) {
-      this.#reading = null;
-      if (this.#ended) this.#resolveRead(null);
-      else this.#rejectRead(this.#streamError("body"));
-    }
+    if (this.#ended) this.#input.end();
+    else if (this.#input.isPending) this.#input.fail(this.#streamError("body"));
     if (this.#writing !== null) {
       this.#writing = null;
       this.#rejectWrite(this.#streamError("request"));
@@ -347,8 +323,7 @@ export class BunConn implements Conn {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    this.#input.clear();
     this.#ended = false;
     // Over TLS close() waits until the peer has taken the half of it that was accepted.
     const isCut = this.#writing !== null;
@@ -451,7 +426,7 @@ export class BunConn implements Conn {
 
   #checkIdle(): void {
     if (this.#closed) throw closedError("request");
-    if (this.#reading !== null) throw busyError("body");
+    if (this.#input.isPending) throw busyError("body");
     if (this.#writing !== null) throw busyError("request");
   }
 }

@@ -72,6 +72,16 @@ export interface Conn extends Reader, Writer, Closer {
    */
   read(p: Uint8Array): Promise<number | null>;
   /**
+   * Reads at least one byte into an array of the connection's making, which is the caller's from
+   * then on: there, where the runtime brings bytes in arrays of its own, this is a copy less than
+   * {@linkcode Conn.read}. Its buffer holds nothing else. In all else as `read`, and like it at most
+   * one at a time of either. A connection that does not have it is read into the caller's arrays.
+   *
+   * @param maxBytes Integer >= 1, or Infinity; what came beyond it is kept for the next read.
+   * @returns 1..`maxBytes` bytes, or null at the end of the stream.
+   */
+  readChunk?(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null>;
+  /**
    * Writes all of `p`; settles once the runtime has accepted every byte. `p` must not change
    * until then.
    *

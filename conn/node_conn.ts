@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Address, Conn, TlsInfo } from "./conn.ts";
@@ -19,8 +18,9 @@ import {
 } from "./conn_error.ts";
 import { Gone } from "./gone.ts";
 import { HttpError } from "./http_error.ts";
-import { type Intake, intakeBytes, type IntakeTaker } from "./node_intake.ts";
+import { type Intake, type IntakeTaker, intakeView } from "./node_intake.ts";
 import { keepReadable, type WriteFailures } from "./lasting_socket.ts";
+import { PushedBytes } from "./pushed_bytes.ts";
 import { awaitTurnEnd, type TurnWaiter } from "./turn_end.ts";
 import { WriteTurns } from "./write_turns.ts";
 
@@ -29,6 +29,9 @@ import { WriteTurns } from "./write_turns.ts";
  * Node takes over the whole of what it is given.
  */
 const writePartBytes = 1024 * 1024;
+
+/** Bytes. With this much decrypted and not read, no more is read from what a stream runs over. */
+const maxDecryptedBytes = 64 * 1024;
 
 /** Milliseconds. For how long what came counts as all that came. */
 const freshMs = 0.5;
@@ -80,22 +83,14 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
   #failure: unknown = null;
   #failed = false;
 
-  /** The array of the pending read. */
-  #reading: Uint8Array | null = null;
-  /** Bytes in it that have come; {@linkcode turnEnded} tells of them. */
-  #gathered = 0;
+  #input: PushedBytes = new PushedBytes(() => {});
   /** Whether what comes next is gathered: it is an answer, and more may have come behind it. */
   #gathers = false;
   /** When the kernel was polled for what the last read gave; -Infinity: not known. */
   #readAllAtMs = -Infinity;
-  #resolveRead!: (count: number | null) => void;
-  #rejectRead!: (error: unknown) => void;
-  /** Chunks that came without a read, oldest first. */
-  #queue: Uint8Array[] = [];
-  #intake: Buffer | null = null;
+  readonly #hasIntake: boolean;
   #flowing = false;
   #ended = false;
-  #bytesRead = 0;
 
   /** The array of the pending write. */
   #writing: Uint8Array | null = null;
@@ -140,15 +135,12 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
     } else {
       options.under.onFlushed = () => this.#flushed();
       options.under.onWriteFailed = (error) => this.writeFailed(error);
-      options.under.mayRead = () => stream.readableLength < intakeBytes;
+      options.under.mayRead = () => stream.readableLength < maxDecryptedBytes;
     }
     stream.pause();
-    if (options.intake === undefined) {
-      stream.on("data", NodeConn.#onData);
-    } else {
-      this.#intake = options.intake.buffer;
-      options.intake.taker = this;
-    }
+    this.#hasIntake = options.intake !== undefined;
+    if (options.intake === undefined) stream.on("data", NodeConn.#onData);
+    else options.intake.taker = this;
     (stream as Owned)[owner] = this;
     stream.on("end", NodeConn.#onEnd);
     stream.on("error", NodeConn.#onError);
@@ -161,13 +153,13 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
    * told with all that has come by then. When that was long ago, more may have come.
    */
   get readsInParts(): boolean {
-    if (this.tls === null) return this.#intake === null;
-    return this.#queue.length > 0 || this.#ended || this.#failed ||
+    if (this.tls === null) return !this.#hasIntake;
+    return this.#input.waitingBytes > 0 || this.#ended || this.#failed ||
       performance.now() - this.#readAllAtMs > freshMs;
   }
 
   get bytesRead(): number {
-    return this.#bytesRead;
+    return this.#input.readBytes;
   }
 
   get bytesWritten(): number {
@@ -175,8 +167,11 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
   }
 
   read(p: Uint8Array): Promise<number | null> {
-    return this.#readAtOnce(p) ??
-      new Promise((resolve, reject) => this.#awaitData(p, resolve, reject));
+    const settled = this.#readAtOnce(p);
+    if (settled !== null) return settled;
+    const reading = this.#input.read(p);
+    this.#flow();
+    return reading;
   }
 
   startRead(
@@ -185,29 +180,43 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
     failed: (error: unknown) => void,
   ): void {
     const settled = this.#readAtOnce(p);
-    if (settled === null) this.#awaitData(p, done, failed);
-    else settled.then(done, failed);
+    if (settled !== null) {
+      settled.then(done, failed);
+      return;
+    }
+    this.#input.startRead(p, done, failed);
+    this.#flow();
+  }
+
+  readChunk(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
+    const input = this.#input;
+    if (input.isPending) return Promise.reject(busyError("body"));
+    if (this.#closed) return Promise.reject(closedError("body"));
+    if (input.waitingBytes > 0) return Promise.resolve(input.takeChunk(maxBytes));
+    const end = this.#noMore();
+    if (end !== null) return end;
+    const reading = input.readChunk(maxBytes);
+    this.#flow();
+    return reading;
   }
 
   /** What a read gives that has nothing to wait for, else null. */
   #readAtOnce(p: Uint8Array): Promise<number | null> | null {
-    if (this.#reading !== null) return Promise.reject(busyError("body"));
+    const input = this.#input;
+    if (input.isPending) return Promise.reject(busyError("body"));
     if (this.#closed) return Promise.reject(closedError("body"));
     if (p.length === 0) return Promise.resolve(0);
-    if (this.#queue.length > 0) return Promise.resolve(this.#takeQueued(p));
-    if (this.#ended) return Promise.resolve(null);
-    if (this.#failed) return Promise.reject(this.#streamError("body"));
-    return null;
+    return input.waitingBytes > 0 ? Promise.resolve(input.take(p)) : this.#noMore();
   }
 
-  #awaitData(
-    p: Uint8Array,
-    done: (count: number | null) => void,
-    failed: (error: unknown) => void,
-  ): void {
-    this.#reading = p;
-    this.#resolveRead = done;
-    this.#rejectRead = failed;
+  /** What a read is told that cannot bring anything any more. */
+  #noMore(): Promise<null> | null {
+    if (this.#ended) return Promise.resolve(null);
+    return this.#failed ? Promise.reject(this.#streamError("body")) : null;
+  }
+
+  /** Makes the stream bring what the pending read waits for. */
+  #flow(): void {
     if (!this.#flowing) {
       this.#flowing = true;
       this.#stream.resume();
@@ -215,77 +224,41 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
     this.#under?.wake();
   }
 
-  #takeQueued(p: Uint8Array): number {
-    const chunk = this.#queue[0];
-    let count = chunk.length;
-    if (count <= p.length) {
-      p.set(chunk);
-      this.#queue.shift();
-    } else {
-      count = p.length;
-      p.set(chunk.subarray(0, count));
-      this.#queue[0] = chunk.subarray(count);
-    }
-    this.#bytesRead += count;
-    return count;
-  }
-
   #took(chunk: Uint8Array): void {
-    const p = this.#reading;
-    if (p !== null && chunk.length <= p.length) {
-      p.set(chunk);
-      this.#finishRead(chunk.length);
-    } else if (!this.#enqueue(chunk)) {
-      this.#stream.pause();
-    }
+    if (!this.#serve(chunk) && !this.#keep(chunk)) this.#stream.pause();
   }
 
   /** For the intake alone: takes what is in it. */
   took(count: number): boolean {
-    const p = this.#reading;
-    const intake = this.#intake!;
-    const gathered = this.#gathered;
-    if (p !== null && gathered + count <= p.length) {
-      intake.copy(p, gathered, 0, count);
-      if (!this.#gathers) {
-        this.#finishRead(count);
-      } else {
-        this.#gathered += count;
-        if (gathered === 0) awaitTurnEnd(this);
-      }
+    const bytes = intakeView(count);
+    return this.#serve(bytes) || this.#keep(new Uint8Array(bytes));
+  }
+
+  #serve(bytes: Uint8Array): boolean {
+    this.#turns.turned();
+    const input = this.#input;
+    if (this.#gathers && input.gather(bytes)) {
+      if (input.gatheredBytes === bytes.length) awaitTurnEnd(this);
       return true;
     }
-    return this.#enqueue(new Uint8Array(intake.subarray(0, count)));
+    this.#gathers = false;
+    this.#readAllAtMs = -Infinity;
+    return input.serve(bytes, false);
   }
 
   /** For the end of a turn alone: tells of what has been gathered. */
   turnEnded(polledAtMs: number): void {
-    if (this.#gathered === 0) return;
-    this.#finishRead(this.#gathered, polledAtMs);
-  }
-
-  #finishRead(count: number, polledAtMs: number = -Infinity): void {
-    this.#reading = null;
-    this.#gathered = 0;
+    if (this.#input.gatheredBytes === 0) return;
     this.#gathers = false;
     this.#readAllAtMs = polledAtMs;
-    this.#turns.turned();
-    this.#bytesRead += count;
-    this.#resolveRead(count);
+    this.#input.tellGathered();
   }
 
-  /** Keeps a chunk and serves the pending read from it. Tells whether reading may go on. */
-  #enqueue(chunk: Uint8Array): boolean {
+  /** Keeps a chunk. Tells whether reading may go on. */
+  #keep(chunk: Uint8Array): boolean {
     if (this.#closed) return false;
-    this.#queue.push(chunk);
-    const p = this.#reading;
-    if (this.#gathered > 0) {
-      this.#finishRead(this.#gathered);
-    } else if (p !== null) {
-      this.#reading = null;
-      this.#resolveRead(this.#takeQueued(p));
-    }
-    this.#flowing = this.#queue.length === 0;
+    this.#input.keep(chunk);
+    this.#flowing = this.#input.waitingBytes === 0;
     return this.#flowing;
   }
 
@@ -293,10 +266,7 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
     const failure = this.#under?.failure ?? null;
     if (failure !== null) return this.#broke(failure);
     this.#ended = true;
-    if (this.#gathered > 0) return this.#finishRead(this.#gathered);
-    if (this.#reading === null) return;
-    this.#reading = null;
-    this.#resolveRead(null);
+    this.#input.end();
   }
 
   #broke(error: unknown): void {
@@ -304,7 +274,7 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
     this.#failed = true;
     this.#failure = error;
     // What came before it is told before it.
-    if (this.#gathered > 0) this.#finishRead(this.#gathered);
+    if (this.#input.gatheredBytes > 0) this.#input.tellGathered();
     this.#rejectPending();
   }
 
@@ -315,10 +285,7 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
   }
 
   #rejectPending(): void {
-    if (this.#reading !== null) {
-      this.#reading = null;
-      this.#rejectRead(this.#streamError("body"));
-    }
+    if (this.#input.isPending) this.#input.fail(this.#streamError("body"));
     if (this.#writing !== null) {
       this.#writing = null;
       this.#rejectWrite(this.#streamError("request"));
@@ -434,8 +401,7 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#queue = [];
-    this.#gathered = 0;
+    this.#input.clear();
     this.#rejectPending();
     try {
       this.#stream.destroy();
@@ -474,7 +440,7 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
    */
   release(): Pick<NodeConnOptions, "setRef" | "onClose"> & { stream: Duplex } {
     if (this.#closed) throw closedError("request");
-    if (this.#reading !== null) throw busyError("body");
+    if (this.#input.isPending) throw busyError("body");
     if (this.#writing !== null) throw busyError("request");
     this.#closed = true;
     const stream = this.#stream;

@@ -5,14 +5,22 @@
  */
 import { Buffer } from "node:buffer";
 
-/** Bytes. A read of the kernel is 64 KiB at most. */
-export const intakeBytes: number = 64 * 1024;
+/** Bytes. Most that one read of the kernel brings: of a download, three times what 64 KiB do. */
+const intakeBytes = 256 * 1024;
 
 /**
  * One for all connections: Node calls back in the same step in which it has read, and what came is
  * copied before the callback returns.
  */
 const intakeBuffer = Buffer.allocUnsafeSlow(intakeBytes);
+
+let view: Uint8Array = intakeBuffer;
+
+/** The first `count` bytes that came; one view for as long as that count does not change. */
+export function intakeView(count: number): Uint8Array {
+  if (view.length !== count) view = new Uint8Array(intakeBuffer.buffer, 0, count);
+  return view;
+}
 
 /**
  * The `onread` option of a socket: Node reads into a buffer and calls back, without a stream of

@@ -4,7 +4,7 @@
  * @module
  */
 import type { BufferedReader } from "../conn/buffered_reader.ts";
-import type { Reader } from "../conn/conn.ts";
+import type { Conn, Reader } from "../conn/conn.ts";
 import { HttpError, type HttpErrorCode } from "../conn/http_error.ts";
 import { ChunkedReader } from "./chunked_reader.ts";
 import { type Deviation, FieldLinesReader, type ParserMode } from "./field_lines.ts";
@@ -43,11 +43,13 @@ export class ContentReader implements Reader {
   /** The trailer section; null before the end and where there is none. */
   trailers: HttpHeaders | null = null;
   readonly #input: BufferedReader;
-  readonly #source: Reader;
+  readonly #source: Pick<Conn, "read" | "readChunk">;
   readonly #options: ContentReaderOptions;
   readonly #chunked: ChunkedReader | null = null;
   #left: number;
   #complete = false;
+  /** The array of the read under way. */
+  #target: Uint8Array | null = null;
 
   /**
    * Makes the content of one message.
@@ -55,7 +57,11 @@ export class ContentReader implements Reader {
    * @param input What has been buffered of the message, and what comes behind it.
    * @param source What `input` reads from; large reads bypass the buffer.
    */
-  constructor(input: BufferedReader, source: Reader, options: ContentReaderOptions) {
+  constructor(
+    input: BufferedReader,
+    source: Pick<Conn, "read" | "readChunk">,
+    options: ContentReaderOptions,
+  ) {
     this.#input = input;
     this.#source = source;
     this.#options = options;
@@ -108,44 +114,115 @@ export class ContentReader implements Reader {
    * `ERR_MALFORMED_RESPONSE` (or the code of the options): not the chunked coding.
    * `ERR_HEADERS_TOO_LARGE`: the trailer section. And what the source throws.
    */
-  async read(p: Uint8Array): Promise<number | null> {
-    if (p.length === 0) return 0;
-    for (;;) {
+  read(p: Uint8Array): Promise<number | null> {
+    if (p.length === 0) return Promise.resolve(0);
+    try {
       const n = this.take(p);
-      if (n > 0) return n;
-      if (this.#complete) return null;
-      const direct = await this.#more(p);
-      if (direct === null) {
-        if (this.#options.framing.kind !== "closeDelimited") throw this.#incomplete();
-        this.#complete = true;
-        return null;
-      }
-      if (direct > 0) return direct;
+      if (n > 0) return Promise.resolve(n);
+    } catch (error) {
+      return Promise.reject(error);
     }
+    if (this.#complete) return Promise.resolve(null);
+    this.#target = p;
+    return p.length < DIRECT_READ_BYTES || !this.#mayBypass
+      ? this.#input.fill().then(this.#onFilled)
+      : this.#source.read(this.#room(p)).then(this.#onRead);
   }
 
-  /** Waits for bytes: octets of content straight into `p`, or (0) bytes in the buffer; or the end. */
-  async #more(p: Uint8Array): Promise<number | null> {
+  /** Whether the source makes arrays of its own: what {@linkcode readChunk} needs. */
+  get bringsChunks(): boolean {
+    return this.#source.readChunk !== undefined;
+  }
+
+  /**
+   * Reads at least one octet of content into an array that is the caller's. In all else as
+   * {@linkcode read}. Nothing but content is in it, though its buffer may hold some of the coding.
+   *
+   * Order: only where {@linkcode bringsChunks}.
+   */
+  readChunk(): Promise<Uint8Array<ArrayBuffer> | null> {
     const input = this.#input;
-    const large = p.length >= DIRECT_READ_BYTES;
-    if (this.#chunked !== null) {
-      if (!large || input.buffered > 0) return await input.fill() === null ? null : 0;
-      const n = await this.#source.read(p);
-      if (n === null) return null;
-      this.#chunked.decode(p, 0, n, p, 0);
-      const { consumed, produced } = this.#chunked;
-      if (consumed < n) input.put(p.subarray(consumed, n));
-      if (this.#chunked.state === "trailer") this.#trailer(this.#chunked);
+    if (input.buffered > 0 && !this.#complete) {
+      const p = new Uint8Array(input.buffered);
+      let n: number;
+      try {
+        n = this.take(p);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      if (n > 0) return Promise.resolve(n === p.length ? p : p.slice(0, n));
+    }
+    if (this.#complete) return Promise.resolve(null);
+    return this.#mayBypass
+      ? this.#source.readChunk!(this.#maxBytes).then(this.#onChunk)
+      : input.fill().then(this.#onFilledForChunk);
+  }
+
+  readonly #onFilled = (n: number | null): Promise<number | null> | null =>
+    n === null ? this.#ended() : this.read(this.#target!);
+
+  readonly #onFilledForChunk = (
+    n: number | null,
+  ): Promise<Uint8Array<ArrayBuffer> | null> | null =>
+    n === null ? this.#ended() : this.readChunk();
+
+  readonly #onRead = (n: number | null): number | Promise<number | null> | null => {
+    if (n === null) return this.#ended();
+    const p = this.#target!;
+    const produced = this.#came(p, n);
+    return produced > 0 ? produced : this.read(p);
+  };
+
+  readonly #onChunk = (
+    chunk: Uint8Array<ArrayBuffer> | null,
+  ): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer> | null> | null => {
+    if (chunk === null) return this.#ended();
+    const produced = this.#came(chunk, chunk.length);
+    if (produced === chunk.length) return chunk;
+    if (produced === 0) return this.readChunk();
+    // Behind the last chunk there may be what is nobody's content.
+    return this.#complete || this.#input.buffered > 0
+      ? chunk.slice(0, produced)
+      : chunk.subarray(0, produced);
+  };
+
+  /** Whether bytes may be read past the buffer. Those of a trailer section belong in it. */
+  get #mayBypass(): boolean {
+    return this.#chunked === null || this.#input.buffered === 0;
+  }
+
+  /** How much may be read at once without reading what is not content. */
+  get #maxBytes(): number {
+    return this.#options.framing.kind === "length" ? this.#left : Infinity;
+  }
+
+  #room(p: Uint8Array): Uint8Array {
+    const maxBytes = this.#maxBytes;
+    return maxBytes < p.length ? p.subarray(0, maxBytes) : p;
+  }
+
+  /** Counts `n` bytes that were read past the buffer into `p`. Returns how many of them are content. */
+  #came(p: Uint8Array, n: number): number {
+    const chunked = this.#chunked;
+    if (chunked !== null) {
+      chunked.decode(p, 0, n, p, 0);
+      const { consumed, produced } = chunked;
+      if (consumed < n) this.#input.put(p.subarray(consumed, n));
+      if (chunked.state === "trailer") this.#trailer(chunked);
       return produced;
     }
-    if (!large) return await input.fill() === null ? null : 0;
-    if (this.#options.framing.kind === "closeDelimited") return this.#source.read(p);
-    const n = await this.#source.read(this.#left < p.length ? p.subarray(0, this.#left) : p);
-    if (n !== null) {
+    if (this.#options.framing.kind === "length") {
       this.#left -= n;
       if (this.#left === 0) this.#complete = true;
     }
     return n;
+  }
+
+  /** The source has ended. */
+  #ended(): null {
+    if (this.#options.framing.kind !== "closeDelimited") throw this.#incomplete();
+    this.#complete = true;
+    return null;
   }
 
   #decode(chunked: ChunkedReader, p: Uint8Array): number {

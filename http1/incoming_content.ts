@@ -38,6 +38,10 @@ export interface IncomingContent {
   readonly complete: boolean;
   /** As `ContentReader.read`. */
   read(p: Uint8Array): Promise<number | null>;
+  /** Whether the connection makes arrays of its own, so that `readChunk` is there. Absent: false. */
+  readonly bringsChunks?: boolean;
+  /** As `ContentReader.readChunk`. */
+  readChunk?(): Promise<Uint8Array<ArrayBuffer> | null>;
   /**
    * Gives the rest up: it is read and dropped if that is cheap, else the connection is closed.
    * Settles when either is done.
@@ -160,23 +164,52 @@ export class ResponseContent implements IncomingContent {
     }
   }
 
-  async read(p: Uint8Array): Promise<number | null> {
-    const reader = this.#content;
-    if (reader === null || this.whole !== null) return null;
-    if (this.#reading) {
-      throw new HttpError("ERR_INVALID_REQUEST", "Cannot read: a read is already under way", {
-        phase: "body",
-      });
+  read(p: Uint8Array): Promise<number | null> {
+    const obstacle = this.#obstacle();
+    if (obstacle !== null) return obstacle;
+    if (this.#ahead !== null) return Promise.resolve(this.#takeAhead(p));
+    return this.#watch(this.#reader!.read(p));
+  }
+
+  get bringsChunks(): boolean {
+    return this.whole === null && this.#content?.bringsChunks === true;
+  }
+
+  readChunk(): Promise<Uint8Array<ArrayBuffer> | null> {
+    const obstacle = this.#obstacle();
+    if (obstacle !== null) return obstacle;
+    const ahead = this.#ahead;
+    if (ahead !== null) {
+      this.#ahead = null;
+      return Promise.resolve(ahead.slice());
     }
-    if (this.#failure !== null) throw this.#failure.error;
-    if (this.#ahead !== null) return this.#takeAhead(p);
+    return this.#watch(this.#reader!.readChunk());
+  }
+
+  /** What a read is told that is not made. */
+  #obstacle(): Promise<null> | null {
+    const reader = this.#content;
+    if (reader === null || this.whole !== null) return Promise.resolve(null);
+    if (this.#reading) {
+      const error = new HttpError(
+        "ERR_INVALID_REQUEST",
+        "Cannot read: a read is already under way",
+        { phase: "body" },
+      );
+      return Promise.reject(error);
+    }
+    if (this.#failure !== null) return Promise.reject(this.#failure.error);
     // The connection may serve another exchange by now: it must not be told a second time.
-    if (reader.complete) return null;
+    return this.#ahead === null && reader.complete ? Promise.resolve(null) : null;
+  }
+
+  /** Tells the connection what a read of the content came to. */
+  async #watch<T>(reading: Promise<T>): Promise<T> {
     this.#reading = true;
     try {
-      const n = await reader.read(p);
-      if (reader.complete) this.#connection.contentEnded(false);
-      return n;
+      const brought = await reading;
+      if (this.#reader!.complete) this.#connection.contentEnded(false);
+      return brought;
     } catch (error) {
       this.#failure = { error: this.#connection.contentFailed(error) };
       throw this.#failure.error;

@@ -252,6 +252,77 @@ const cases: Readonly<Record<string, (linked: Linked, link: Link) => Promise<voi
     assert.ok(equal(received, bytes));
   },
 
+  "arrays of the connection's own hold every byte, in turn with reads into the caller's": async (
+    { conn, peer },
+  ) => {
+    const bytes = pattern(3 * 1024 * 1024);
+    const sending = peer.send(bytes).then(() => peer.end());
+    const received = new Uint8Array(bytes.length);
+    const kept: [at: number, chunk: Uint8Array][] = [];
+    let at = 0;
+    for (let n = 0;; n++) {
+      if (conn.readChunk === undefined || n % 3 === 2) {
+        const got = await conn.read(received.subarray(at, at + 5_000));
+        // An empty rest gives 0.
+        if (got === null || got === 0) break;
+        at += got;
+        continue;
+      }
+      const maxBytes = n % 3 === 0 ? Infinity : 10_000;
+      const chunk = await conn.readChunk(maxBytes);
+      if (chunk === null) break;
+      assert.ok(chunk.length >= 1 && chunk.length <= maxBytes);
+      assert.equal(chunk.buffer.byteLength, chunk.length, "nothing else is in its buffer");
+      received.set(chunk, at);
+      kept.push([at, chunk]);
+      at += chunk.length;
+    }
+    await sending;
+    assert.ok(equal(received.subarray(0, at), bytes));
+    assert.equal(conn.bytesRead, bytes.length);
+    // They were given away: nothing is written into them afterwards.
+    for (const [from, chunk] of kept) {
+      assert.ok(equal(chunk, bytes.subarray(from, from + chunk.length)), `array at ${from}`);
+    }
+  },
+
+  "a read of an array waits, is the only one, and ends with the connection": async (
+    { conn, peer },
+  ) => {
+    if (conn.readChunk === undefined) {
+      assert.equal(conn.tls?.engine ?? "deno", "deno", "only sockets of Deno read into arrays");
+      return;
+    }
+    const reading = conn.readChunk(100);
+    await rejects(conn.read(new Uint8Array(5)), "ERR_INVALID_REQUEST");
+    await rejects(conn.readChunk(5), "ERR_INVALID_REQUEST");
+    await peer.send(text.encode("first"));
+    assert.deepEqual(await reading, text.encode("first"));
+    const pending = rejects(conn.readChunk(100), "ERR_CLOSED");
+    conn.close();
+    await pending;
+    await rejects(conn.readChunk(100), "ERR_CLOSED");
+  },
+
+  "a stream that is read in arrays and then not is held back": async ({ conn, peer }) => {
+    const total = 256 * 1024 * 1024;
+    const chunk = new Uint8Array(64 * 1024);
+    let sent = 0;
+    const sending = (async () => {
+      for (; sent < total; sent += chunk.length) await peer.send(chunk);
+    })().catch(() => {});
+    if (conn.readChunk === undefined) await conn.read(new Uint8Array(1));
+    else await conn.readChunk(1);
+    let before = -1;
+    while (sent !== before && sent < total) {
+      before = sent;
+      await turnsUntil(() => sent !== before, 2_000);
+    }
+    assert.ok(sent < 48 * 1024 * 1024, `the peer could send ${sent} bytes`);
+    conn.close();
+    await sending;
+  },
+
   "a stream that is not read is held back": async ({ conn, peer }) => {
     const chunk = new Uint8Array(64 * 1024);
     const total = 256 * 1024 * 1024;
@@ -343,6 +414,7 @@ function byCallbacks(conn: Conn): Conn {
   return {
     ...foreign(conn),
     whenClosed: () => conn.whenClosed!(),
+    readChunk: conn.readChunk && ((maxBytes) => conn.readChunk!(maxBytes)),
     get bytesRead() {
       return conn.bytesRead;
     },

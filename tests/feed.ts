@@ -16,7 +16,7 @@ export type Outcome<T> = { readonly value: T } | { readonly error: HttpErrorCode
 export interface Fed {
   readonly input: BufferedReader;
   /** What `input` reads from. */
-  readonly source: Reader;
+  readonly source: PieceReader;
   /** How large an array to read content into: small ones go through the buffer, large ones past it. */
   readonly roomBytes: number;
 }
@@ -28,6 +28,8 @@ interface Manner {
   readonly nextBytes: () => number;
   readonly roomBytes: number;
   readonly capacityBytes: number;
+  /** Whether the source makes arrays of its own. Default: it does not. */
+  readonly bringsChunks?: boolean;
 }
 
 const LARGE = 64 * 1024;
@@ -58,26 +60,33 @@ function* manners(): Generator<Manner> {
     const random = seededRandom(seed);
     // Most pieces are short, so that they end inside lines.
     const nextBytes = () => 1 + Math.floor(random() ** 3 * 40);
-    yield {
-      name: `random pieces, seed ${seed}`,
-      nextBytes,
-      roomBytes: seed % 2 === 0 ? LARGE : 1 + seed,
-      capacityBytes: 1 << seed,
-    };
+    const manner = { nextBytes, capacityBytes: 1 << seed };
+    const roomBytes = seed % 2 === 0 ? LARGE : 1 + seed;
+    yield { ...manner, name: `random pieces, seed ${seed}`, roomBytes };
+    yield { ...manner, name: `random arrays, seed ${seed}`, roomBytes, bringsChunks: true };
   }
 }
 
 /** Gives `bytes` in pieces, then the end of the stream. */
 export class PieceReader implements Reader {
+  /** There if it makes arrays of its own. */
+  readonly readChunk?: (maxBytes: number) => Promise<Uint8Array<ArrayBuffer> | null>;
   readonly #bytes: Uint8Array;
   readonly #nextBytes: () => number;
   #at = 0;
   /** How often it was asked. */
   reads: number = 0;
 
-  constructor(bytes: Uint8Array, nextBytes: () => number) {
+  constructor(bytes: Uint8Array, nextBytes: () => number, bringsChunks: boolean = false) {
     this.#bytes = bytes;
     this.#nextBytes = nextBytes;
+    if (bringsChunks) {
+      this.readChunk = async (maxBytes) => {
+        const p = new Uint8Array(Math.min(maxBytes, bytes.length));
+        const n = await this.read(p);
+        return n === null || p.length === 0 ? null : p.slice(0, n);
+      };
+    }
   }
 
   read(p: Uint8Array): Promise<number | null> {
@@ -174,7 +183,7 @@ async function feedOnce<T>(
   read: (fed: Fed) => Promise<T>,
   manner: Manner,
 ): Promise<Result<T>> {
-  const source = new PieceReader(bytes, manner.nextBytes);
+  const source = new PieceReader(bytes, manner.nextBytes, manner.bringsChunks);
   const input = new BufferedReader(source, manner.capacityBytes);
   try {
     const value = await read({ input, source, roomBytes: manner.roomBytes });

@@ -65,7 +65,6 @@ const libraries: readonly Permission[] = [
 const runtimeNames: readonly Permission[] = [
   { path: "conn/deno.ts", names: ["Deno"], reason: adapter },
   { path: "conn/bun.ts", names: ["Bun"], reason: adapter },
-  { path: "conn/node_conn.ts", names: ["Buffer"], reason: adapter },
   { path: "conn/node_intake.ts", names: ["Buffer"], reason: adapter },
   { path: "conn/dial.ts", names: ["Deno", "Bun"], reason: "picks the adapter" },
   { path: "http1/content_coding.ts", names: ["process"], reason: "whether there is zstd" },

@@ -16,7 +16,7 @@ import { ResponseHeadReader } from "../http1/response_head.ts";
 import { connect, contentOf, hangUp, rejectsWith, say, send, settled } from "./exchange_record.ts";
 import { bytesOf, feed, PieceReader } from "./feed.ts";
 import { test } from "./harness.ts";
-import { endsItself, readHead, responseReader } from "./read_message.ts";
+import { endsItself, readHead, readToEnd, responseReader } from "./read_message.ts";
 
 const OK = "HTTP/1.1 200 OK\r\n";
 const CHUNKED = OK + "Transfer-Encoding: chunked\r\n\r\n";
@@ -104,6 +104,33 @@ test("T44 an empty trailer section is free where the head used up all that was a
   assert.equal(await text, "ok");
   assert.deepEqual(wire.owned, ["idle"]);
   await hangUp(wire);
+});
+
+test("content of a length in arrays of the source's: not a byte of what follows is given", async () => {
+  const next = "HTTP/1.1 200 OK\r\n";
+  const text = "x".repeat(100) + next;
+  for (const pieceBytes of [1, 30, 99, 100, 101, Infinity]) {
+    const source = new PieceReader(bytesOf(text), () => pieceBytes, true);
+    const content = new ContentReader(new BufferedReader(source), source, {
+      framing: { kind: "length", bytes: 100 },
+      mode: "strict",
+      deviations: [],
+      code: "ERR_MALFORMED_RESPONSE",
+      maxTrailerBytes: 100,
+    });
+    assert.equal(await readToEnd(content, 0), "x".repeat(100));
+    assert.equal(await content.readChunk(), null);
+    const rest = new Uint8Array(100);
+    let length = 0;
+    for (
+      let n = await source.read(rest);
+      n !== null;
+      n = await source.read(rest.subarray(length))
+    ) {
+      length += n;
+    }
+    assert.equal(length, next.length, `in pieces of ${pieceBytes}`);
+  }
 });
 
 for (const whole of [true, false]) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import assert from "node:assert/strict";
 import { HttpError } from "../conn/http_error.ts";
 import { ContentReader } from "../http1/content_reader.ts";
 import { type Deviation, forbidsReuse, type ParserMode } from "../http1/field_lines.ts";
@@ -52,9 +53,18 @@ export async function readHead(
   }
 }
 
-/** Reads to the end of what `content` reads. */
+/** Reads to the end of what `content` reads, in arrays of the source's where it makes some. */
 export async function readToEnd(content: ContentReader, roomBytes: number): Promise<string> {
   let text = "";
+  if (content.bringsChunks) {
+    for (let piece = await content.readChunk(); piece !== null; piece = await content.readChunk()) {
+      assert.ok(piece.length > 0);
+      // What stands behind the content is nobody's, also in the rest of the buffer.
+      if (content.complete) assert.equal(piece.buffer.byteLength, piece.length);
+      text += textOf(piece);
+    }
+    return text;
+  }
   const p = new Uint8Array(roomBytes);
   for (let n = await content.read(p); n !== null; n = await content.read(p)) {
     text += textOf(p.subarray(0, n));

@@ -330,12 +330,16 @@ test("body: an error of the wire is the same each time, with phase and attempt",
   });
 });
 
-test("body: large content arrives whole, however it is read", async () => {
-  const size = 3_000_000;
-  const content = Uint8Array.from({ length: size }, (_, i) => (i * 7) & 0xff);
-  const send = async (connection: RawConnection): Promise<void> => {
+/** A reader of a byte stream, with an option that not all type libraries have. */
+interface ViewReader {
+  read(view: Uint8Array, options: { min: number }): Promise<{ done: boolean; value: Uint8Array }>;
+}
+
+/** Sends content in chunks of a length that fits nothing. */
+function inChunks(content: Uint8Array): (connection: RawConnection) => Promise<void> {
+  return async (connection) => {
     await connection.send(CHUNKED + "\r\n");
-    for (let at = 0; at < size; at += 99_999) {
+    for (let at = 0; at < content.length; at += 99_999) {
       const piece = content.subarray(at, at + 99_999);
       await connection.send(`${piece.length.toString(16)}\r\n`);
       await connection.send(piece);
@@ -343,6 +347,12 @@ test("body: large content arrives whole, however it is read", async () => {
     }
     await connection.send("0\r\n\r\n");
   };
+}
+
+test("body: large content arrives whole, however it is read", async () => {
+  const size = 3_000_000;
+  const content = Uint8Array.from({ length: size }, (_, i) => (i * 7) & 0xff);
+  const send = inChunks(content);
   for (const pieceBytes of [1_000, 5_000, 200_000]) {
     await withResponse(send, async ({ body }) => {
       const p = new Uint8Array(pieceBytes);
@@ -358,6 +368,83 @@ test("body: large content arrives whole, however it is read", async () => {
   }
   await withResponse(send, async (response) => {
     assert.equal(Buffer.compare(await response.bytes(), content), 0);
+  });
+});
+
+test("body: a stream gives every byte to whoever reads it, each in its own way in turn", async () => {
+  const size = 2_000_000;
+  const content = Uint8Array.from({ length: size }, (_, i) => (i * 7 + (i >> 9)) & 0xff);
+  const sizedBody = async (connection: RawConnection): Promise<void> => {
+    await connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
+    await connection.send(content);
+  };
+  for (const send of [sizedBody, inChunks(content)]) {
+    const { reused } = await withResponse(send, async ({ body }) => {
+      const pieces: Uint8Array[] = [];
+      const { stream } = body;
+      for (let n = 0;; n++) {
+        let piece: Uint8Array;
+        if (n % 3 === 2) {
+          // The stream reads nothing ahead: the body itself goes on where it stands.
+          const p = new Uint8Array(3_000);
+          const got = await body.read(p);
+          if (got === null) break;
+          piece = p.subarray(0, got);
+        } else {
+          const mode = n % 3 === 0;
+          const reader = mode ? stream.getReader({ mode: "byob" }) : stream.getReader();
+          const read = mode
+            ? (reader as ReadableStreamBYOBReader).read(new Uint8Array(40_000))
+            : (reader as ReadableStreamDefaultReader<Uint8Array>).read();
+          const { done, value } = await read;
+          reader.releaseLock();
+          if (done) break;
+          piece = value!;
+        }
+        assert.ok(piece.length >= 1);
+        pieces.push(piece);
+      }
+      assert.equal(Buffer.compare(Buffer.concat(pieces), content), 0);
+    });
+    assert.ok(reused);
+  }
+});
+
+test("body: a reader that wants more than is left is given what is left", async () => {
+  for (const [name, answer] of answers) {
+    await withResponse(answer, async ({ body }) => {
+      const reader = body.stream.getReader({ mode: "byob" }) as unknown as ViewReader;
+      let text = "";
+      for (;;) {
+        const { done, value } = await reader.read(new Uint8Array(64), { min: 64 });
+        text += Buffer.from(value ?? []).toString();
+        if (done) break;
+      }
+      assert.equal(text, "hello, body", name);
+    });
+  }
+});
+
+test("body: a reader that takes over while the stream is fed is given what is left", async () => {
+  let go = (): void => {};
+  const mayEnd = new Promise<void>((resolve) => go = resolve);
+  const answer = async (connection: RawConnection): Promise<void> => {
+    await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n");
+    await mayEnd;
+    await connection.send("hello, body");
+  };
+  await withResponse(answer, async ({ body }) => {
+    const first = body.stream.getReader();
+    const given = first.read().catch(() => null);
+    // The body is being read for it by now.
+    await pause(1);
+    first.releaseLock();
+    assert.equal(await given, null);
+    const second = body.stream.getReader({ mode: "byob" }) as unknown as ViewReader;
+    const reading = second.read(new Uint8Array(64), { min: 64 });
+    go();
+    const { value } = await reading;
+    assert.equal(Buffer.from(value).toString(), "hello, body");
   });
 });
 

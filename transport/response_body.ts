@@ -5,11 +5,13 @@
  */
 import type { Reader } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
+import { makePiece } from "../conn/piece.ts";
 import type { HttpHeaders } from "../http1/http_headers.ts";
 import { ContentDecoder } from "../http1/content_decoder.ts";
 import type { ContentCoding } from "../http1/content_coding.ts";
 import type { IncomingContent } from "../http1/incoming_content.ts";
 import type { BodyDigests } from "./body_digests.ts";
+import { byteStream } from "./body_stream.ts";
 import type { ProgressCounter } from "./progress.ts";
 
 /** A body: bytes that are pulled, once. */
@@ -49,8 +51,17 @@ export interface BodyExchange {
   drain(abandon: () => Promise<void>): Promise<void>;
 }
 
-/** Bytes. Pieces that `stream` and iteration give. */
-const PIECE_BYTES = 64 * 1024;
+/**
+ * Bytes. Room that is made for a piece of `stream` or iteration. More would cost more than fewer
+ * reads save: from 128 KiB on common allocators map fresh memory for each array.
+ */
+const PIECE_BYTES = 120 * 1024;
+
+/** Bytes. The same where reads bring no more than half of this: records of TLS, events. */
+const SMALL_PIECE_BYTES = 32 * 1024;
+
+/** Bytes. The same where it is decoded: a decoder gives no more at a time. */
+const DECODED_PIECE_BYTES = 16 * 1024;
 
 /** Bytes. Most that is set aside on the word of a `Content-Length`. */
 const TRUSTED_BYTES = 1024 * 1024;
@@ -78,6 +89,9 @@ export const NO_STEPS: BodySteps = {
   progress: null,
 };
 
+/** What a read brings: a count, or an array of its own. */
+type Brought = number | Uint8Array<ArrayBuffer> | null;
+
 const NO_DECODERS: readonly ContentDecoder[] = [];
 
 /** The body of one response. Owns: the content until it has ended. */
@@ -89,6 +103,7 @@ export class IncomingBody implements ResponseBody {
   readonly #source: Reader | null;
   #wholeAt = 0;
   #wireBytes = 0;
+  #pieceBytes = SMALL_PIECE_BYTES;
   #reading = false;
   #done = false;
   #consumed = false;
@@ -108,7 +123,7 @@ export class IncomingBody implements ResponseBody {
 
   /** Decoders one behind the other; the first gives the content itself. */
   #decode({ codings, maxExpansionRatio }: BodySteps): ContentDecoder[] {
-    let source: Reader = { read: (p) => this.#readWire(p) };
+    let source: Reader = { read: (p) => this.#readWire(p) as Promise<number | null> };
     const limit = { maxRatio: maxExpansionRatio, wireBytes: () => this.#wireBytes };
     const decoders: ContentDecoder[] = [];
     for (let i = codings.length - 1; i >= 0; i--) {
@@ -119,7 +134,12 @@ export class IncomingBody implements ResponseBody {
     return decoders;
   }
 
-  async read(p: Uint8Array): Promise<number | null> {
+  read(p: Uint8Array): Promise<number | null> {
+    return this.#pull(p) as Promise<number | null>;
+  }
+
+  /** Reads into `p`, or (null) an array of the connection's making. */
+  async #pull(p: Uint8Array | null): Promise<Brought> {
     if (this.#reading) {
       throw new HttpError("ERR_INVALID_REQUEST", "Cannot read: a read is already under way", {
         phase: "body",
@@ -131,20 +151,46 @@ export class IncomingBody implements ResponseBody {
     try {
       if (refusal !== null) throw refusal;
       if (digests !== null && !digests.loaded) await digests.load();
-      const n = await (this.#source === null ? this.#readWire(p) : this.#source.read(p));
+      const brought = await (this.#source === null ? this.#readWire(p) : this.#source.read(p!));
       // Closed meanwhile: this end is not the body's.
       this.#checkFailure();
-      if (n !== null) digests?.content(p.subarray(0, n));
-      if (!this.#done && (n === null || (this.#source === null && this.#wireEnded))) {
+      if (brought !== null) digests?.content(bytesOf(brought, p));
+      if (!this.#done && (brought === null || (this.#source === null && this.#wireEnded))) {
         digests?.verify(this.#content.trailers);
         this.#finish(undefined);
       }
-      return n;
+      return brought;
     } catch (error) {
       throw this.#fail(error);
     } finally {
       this.#reading = false;
     }
+  }
+
+  /** Whether all of the body has been read, and found good. */
+  get isAtEnd(): boolean {
+    return this.#done && this.#failure === null &&
+      (this.#content.whole === null || this.#wholeAt === this.#content.whole.length);
+  }
+
+  /** As {@linkcode read}, into an array that is the caller's. */
+  async readPiece(): Promise<Uint8Array<ArrayBuffer> | null> {
+    if (this.#source === null && this.#content.bringsChunks === true) {
+      return await this.#pull(null) as Uint8Array<ArrayBuffer> | null;
+    }
+    const p = makePiece(this.#roomBytes);
+    const n = await this.read(p);
+    if (n === null) return null;
+    this.#pieceBytes = n <= SMALL_PIECE_BYTES / 2 ? SMALL_PIECE_BYTES : PIECE_BYTES;
+    return n === p.length ? p : p.subarray(0, n);
+  }
+
+  /** How much room the next piece is given. */
+  get #roomBytes(): number {
+    if (this.#source !== null) return DECODED_PIECE_BYTES;
+    const { framing } = this.#content;
+    const leftBytes = framing.kind === "length" ? framing.bytes - this.#wireBytes : Infinity;
+    return Math.max(1, Math.min(this.#pieceBytes, leftBytes));
   }
 
   async close(): Promise<void> {
@@ -159,32 +205,16 @@ export class IncomingBody implements ResponseBody {
   get stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     if (this.#stream !== null) return this.#stream;
     this.#use();
-    return this.#stream = new ReadableStream({
-      type: "bytes",
-      autoAllocateChunkSize: PIECE_BYTES,
-      pull: async (controller: ReadableByteStreamController) => {
-        const request = controller.byobRequest!;
-        const view = request.view!;
-        const n = await this.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
-        if (n === null) {
-          controller.close();
-          request.respond(0);
-        } else {
-          request.respond(n);
-        }
-      },
-      cancel: () => this.close(),
-    }, { highWaterMark: 0 }) as ReadableStream<Uint8Array<ArrayBuffer>>;
+    return this.#stream = byteStream(this);
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array<ArrayBuffer>> {
     this.#use();
     try {
       for (;;) {
-        const piece = new Uint8Array(PIECE_BYTES);
-        const n = await this.read(piece);
-        if (n === null) return;
-        yield piece.subarray(0, n);
+        const piece = await this.readPiece();
+        if (piece === null) return;
+        yield piece;
       }
     } finally {
       await this.close();
@@ -237,24 +267,28 @@ export class IncomingBody implements ResponseBody {
     return whole;
   }
 
-  async #readWire(p: Uint8Array): Promise<number | null> {
+  async #readWire(p: Uint8Array | null): Promise<Brought> {
     const { whole } = this.#content;
     if (whole === null) {
       this.#exchange.readBegan();
-      let n: number | null = null;
+      let wireBytes = 0;
       try {
-        n = await this.#content.read(p);
-        if (n !== null) this.#came(p, n);
-        return n;
+        const brought = await (p === null ? this.#content.readChunk!() : this.#content.read(p));
+        if (brought !== null) {
+          wireBytes = typeof brought === "number" ? brought : brought.length;
+          this.#came(bytesOf(brought, p));
+        }
+        return brought;
       } finally {
-        this.#exchange.readEnded(n ?? 0);
+        this.#exchange.readEnded(wireBytes);
       }
     }
     if (this.#wholeAt === whole.length) return null;
-    const n = Math.min(p.length, whole.length - this.#wholeAt);
-    p.set(whole.subarray(this.#wholeAt, this.#wholeAt + n));
+    const room = p!;
+    const n = Math.min(room.length, whole.length - this.#wholeAt);
+    room.set(whole.subarray(this.#wholeAt, this.#wholeAt + n));
     this.#wholeAt += n;
-    this.#came(p, n);
+    this.#came(room.subarray(0, n));
     return n;
   }
 
@@ -263,12 +297,12 @@ export class IncomingBody implements ResponseBody {
     return whole === null ? this.#content.complete : this.#wholeAt === whole.length;
   }
 
-  /** Content came over the wire: the first `n` bytes of `p`. */
-  #came(p: Uint8Array, n: number): void {
-    this.#wireBytes += n;
+  /** Content came over the wire. */
+  #came(bytes: Uint8Array): void {
+    this.#wireBytes += bytes.length;
     const { digests, progress } = this.#steps;
-    digests?.wire(p.subarray(0, n));
-    progress?.add(n);
+    digests?.wire(bytes);
+    progress?.add(bytes.length);
   }
 
   #checkFailure(): void {
@@ -304,6 +338,19 @@ export class IncomingBody implements ResponseBody {
   }
 }
 
+/** What comes next of any body, in an array that is the caller's. */
+export async function readPiece(body: ResponseBody): Promise<Uint8Array<ArrayBuffer> | null> {
+  if (body instanceof IncomingBody) return await body.readPiece();
+  const p = makePiece(PIECE_BYTES);
+  const n = await body.read(p);
+  return n === null ? null : p.subarray(0, n);
+}
+
 function closedError(): HttpError {
   return new HttpError("ERR_BODY_CLOSED", "The body was closed before its end", { phase: "body" });
+}
+
+/** What a read has brought, into `p` if that is not null. */
+function bytesOf(brought: number | Uint8Array, p: Uint8Array | null): Uint8Array {
+  return typeof brought === "number" ? p!.subarray(0, brought) : brought;
 }
