@@ -70,18 +70,17 @@ const PLAIN_URL = /^https?:\/\/[^\x00-\x20\x7f@\\]+$/;
  */
 export function plainCall(input: unknown, init: unknown): FetchCall | null {
   if (typeof input !== "string" || init !== undefined || !PLAIN_URL.test(input)) return null;
-  return { ...PLAIN, href: input };
+  return {
+    href: input,
+    method: "GET",
+    headers: ACCEPT_ANYTHING,
+    body: null,
+    redirect: "follow",
+    signal: null,
+    integrity: "",
+    withoutCookies: false,
+  };
 }
-
-const PLAIN: Omit<FetchCall, "href"> = {
-  method: "GET",
-  headers: ACCEPT_ANYTHING,
-  body: null,
-  redirect: "follow",
-  signal: null,
-  integrity: "",
-  withoutCookies: false,
-};
 
 /**
  * The call for what the platform's `fetch` takes.

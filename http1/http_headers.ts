@@ -18,6 +18,18 @@ export type HttpHeadersInit =
   | Iterable<readonly [string, string]>;
 
 /**
+ * Received lines, not taken apart.
+ *
+ * @see RFC 9112 section 5
+ */
+export interface WireLines {
+  /** The section with what stands before it; each character is one byte. */
+  readonly text: string;
+  /** Four per line: where its name begins and ends, where its value begins and ends. */
+  readonly offsets: readonly number[];
+}
+
+/**
  * A list of field lines. Keeps order, case and repeats; look-up ignores case.
  *
  * Names must be tokens. Values may hold HTAB and U+0020 to U+00FF without U+007F; white space at
@@ -41,7 +53,7 @@ export class HttpHeaders implements Iterable<[string, string]> {
   /** Lower-case names, made at the first look-up. */
   #keys: string[] | null = null;
   /** Received lines that nobody has looked at yet. */
-  #wire: { text: string; offsets: readonly number[] } | null = null;
+  #wire: WireLines | null = null;
   #frozen = false;
   #derived: { by: unknown; value: unknown } | null = null;
 
@@ -84,6 +96,11 @@ export class HttpHeaders implements Iterable<[string, string]> {
     const headers = new HttpHeaders();
     headers.#wire = { text, offsets };
     return headers;
+  }
+
+  /** The received text, as long as nobody has looked at the lines; it is as it came then. */
+  static wireOf(headers: HttpHeaders): WireLines | null {
+    return headers.#wire;
   }
 
   /**
