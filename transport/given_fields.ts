@@ -52,6 +52,7 @@ export class GivenFields {
           this.contentLength = true;
           break;
         case "transfer-encoding":
+          if (this.transferEncoding) throw invalid("Two Transfer-Encoding fields");
           if (value.toLowerCase() !== "chunked") {
             throw invalid("A Transfer-Encoding other than chunked");
           }
