@@ -48,8 +48,6 @@ export class ContentReader implements Reader {
   readonly #chunked: ChunkedReader | null = null;
   #left: number;
   #complete = false;
-  /** The array of the read under way. */
-  #target: Uint8Array | null = null;
 
   /**
    * Makes the content of one message.
@@ -114,19 +112,21 @@ export class ContentReader implements Reader {
    * `ERR_MALFORMED_RESPONSE` (or the code of the options): not the chunked coding.
    * `ERR_HEADERS_TOO_LARGE`: the trailer section. And what the source throws.
    */
-  read(p: Uint8Array): Promise<number | null> {
-    if (p.length === 0) return Promise.resolve(0);
-    try {
+  async read(p: Uint8Array): Promise<number | null> {
+    if (p.length === 0) return 0;
+    for (;;) {
       const n = this.take(p);
-      if (n > 0) return Promise.resolve(n);
-    } catch (error) {
-      return Promise.reject(error);
+      if (n > 0) return n;
+      if (this.#complete) return null;
+      if (p.length < DIRECT_READ_BYTES || !this.#mayBypass) {
+        if (await this.#input.fill() === null) return this.#ended();
+        continue;
+      }
+      const came = await this.#source.read(this.#room(p));
+      if (came === null) return this.#ended();
+      const produced = this.#came(p, came);
+      if (produced > 0) return produced;
     }
-    if (this.#complete) return Promise.resolve(null);
-    this.#target = p;
-    return p.length < DIRECT_READ_BYTES || !this.#mayBypass
-      ? this.#input.fill().then(this.#onFilled)
-      : this.#source.read(this.#room(p)).then(this.#onRead);
   }
 
   /** Whether the source makes arrays of its own: what {@linkcode readChunk} needs. */
@@ -140,51 +140,29 @@ export class ContentReader implements Reader {
    *
    * Order: only where {@linkcode bringsChunks}.
    */
-  readChunk(): Promise<Uint8Array<ArrayBuffer> | null> {
+  async readChunk(): Promise<Uint8Array<ArrayBuffer> | null> {
     const input = this.#input;
-    if (input.buffered > 0 && !this.#complete) {
-      const p = new Uint8Array(input.buffered);
-      let n: number;
-      try {
-        n = this.take(p);
-      } catch (error) {
-        return Promise.reject(error);
+    for (;;) {
+      if (this.#complete) return null;
+      if (input.buffered > 0) {
+        const p = new Uint8Array(input.buffered);
+        const n = this.take(p);
+        if (n > 0) return n === p.length ? p : p.slice(0, n);
+        if (this.#complete) return null;
       }
-      if (n > 0) return Promise.resolve(n === p.length ? p : p.slice(0, n));
+      if (!this.#mayBypass) {
+        if (await input.fill() === null) return this.#ended();
+        continue;
+      }
+      const chunk = await this.#source.readChunk!(this.#maxBytes);
+      if (chunk === null) return this.#ended();
+      const produced = this.#came(chunk, chunk.length);
+      if (produced === chunk.length) return chunk;
+      // Behind the last chunk there may be what is nobody's content.
+      const isLast = this.#complete || input.buffered > 0;
+      if (produced > 0) return isLast ? chunk.slice(0, produced) : chunk.subarray(0, produced);
     }
-    if (this.#complete) return Promise.resolve(null);
-    return this.#mayBypass
-      ? this.#source.readChunk!(this.#maxBytes).then(this.#onChunk)
-      : input.fill().then(this.#onFilledForChunk);
   }
-
-  readonly #onFilled = (n: number | null): Promise<number | null> | null =>
-    n === null ? this.#ended() : this.read(this.#target!);
-
-  readonly #onFilledForChunk = (
-    n: number | null,
-  ): Promise<Uint8Array<ArrayBuffer> | null> | null =>
-    n === null ? this.#ended() : this.readChunk();
-
-  readonly #onRead = (n: number | null): number | Promise<number | null> | null => {
-    if (n === null) return this.#ended();
-    const p = this.#target!;
-    const produced = this.#came(p, n);
-    return produced > 0 ? produced : this.read(p);
-  };
-
-  readonly #onChunk = (
-    chunk: Uint8Array<ArrayBuffer> | null,
-  ): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer> | null> | null => {
-    if (chunk === null) return this.#ended();
-    const produced = this.#came(chunk, chunk.length);
-    if (produced === chunk.length) return chunk;
-    if (produced === 0) return this.readChunk();
-    // Behind the last chunk there may be what is nobody's content.
-    return this.#complete || this.#input.buffered > 0
-      ? chunk.slice(0, produced)
-      : chunk.subarray(0, produced);
-  };
 
   /** Whether bytes may be read past the buffer. Those of a trailer section belong in it. */
   get #mayBypass(): boolean {
