@@ -64,7 +64,7 @@ for (const kind of ["plain", "tls", "from an address"] as const) {
     await withServer(async ({ get, transport, take }) => {
       // So many under way that requests go together.
       const unanswered = Array.from(
-        { length: 20 },
+        { length: 30 },
         () => get("/never").then(() => "answered", () => "ended"),
       );
       for (let n = 0; n < 40; n++) {

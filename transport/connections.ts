@@ -60,7 +60,7 @@ export interface ConnectionsOptions extends DialSettings, RoundTripSettings {
 const FRESH_MS = 1;
 
 /** Requests. Where so many are under way, those of one turn of the event loop go together. */
-const MANY = 16;
+const MANY = 24;
 
 /** Milliseconds. Timers beyond fire at once on every runtime. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
