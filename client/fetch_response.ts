@@ -35,159 +35,184 @@ interface WebHead {
   readonly headers: WebFields;
 }
 
-/** The platform's class. Its getters are properties to some type libraries, which cannot be overridden. */
-const WebResponse = Response as unknown as new (
-  body: WebBody,
-  init: { status: number; statusText: string },
-) => { clone(): Response };
-
-/**
- * A `Response` that knows where it came from. What the platform's own code takes from it (a server
- * that answers with it, a cache) is right too, as the head and the body are the base class's.
- */
-class FetchedResponse extends WebResponse {
-  readonly #origin: FetchOrigin;
-
-  constructor(body: WebBody, head: WebHead, origin: FetchOrigin) {
-    const status = origin.status >= 200 && origin.status <= 599 ? origin.status : 200;
-    const { statusText } = head;
-    const last = head.headers instanceof HttpHeaders
-      ? LastHead.of(origin.exchange!.request.authority, head.headers)
-      : null;
-    const model = copiesHeads && last !== null ? last.model(status, statusText) : null;
-    super(body, model ?? { status, statusText });
-    if (model === null && head !== NO_HEAD) {
-      // One by one: given to the constructor they cost Deno three times as much.
-      const { headers } = this as unknown as Response;
-      (last ?? head.headers).forEach((value, name) => headers.append(name, value));
-    }
-    this.#origin = origin;
-  }
-
-  static originOf(response: object): FetchOrigin | null {
-    return #origin in response ? response.#origin : null;
-  }
-
-  get url(): string {
-    return this.#origin.url;
-  }
-
-  get redirected(): boolean {
-    return this.#origin.exchange?.redirected ?? false;
-  }
-
-  get type(): string {
-    return "basic";
-  }
-
-  get status(): number {
-    // Node's constructor asks, before there is an origin.
-    return #origin in this ? this.#origin.status : 200;
-  }
-
-  get ok(): boolean {
-    return this.status >= 200 && this.status <= 299;
-  }
-
-  override clone(): Response {
-    const copy = super.clone();
-    return webResponse(copy.body as ReadableStream<Uint8Array<ArrayBuffer>>, copy, this.#origin);
-  }
+/** What {@linkcode defineClasses} gives. */
+interface ResponseClasses {
+  make(body: WebBody, head: WebHead, origin: FetchOrigin): Response;
+  originOf(response: object): FetchOrigin | null;
 }
 
-/**
- * The same for a body that is in memory already, and nothing of it made before it is asked for:
- * making a `Response` costs Node more than the rest of the exchange. Only for where no code of the
- * platform looks behind the getters.
- */
-class LateResponse extends FetchedResponse {
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #head: WebHead;
-  #headers: Headers | null = null;
-  #read = false;
-  /** What does everything else. */
-  #made: Response | null = null;
+let classes: ResponseClasses | null = null;
 
-  constructor(bytes: Uint8Array<ArrayBuffer>, head: WebHead, origin: FetchOrigin) {
-    super(null, NO_HEAD, origin);
-    this.#bytes = bytes;
-    this.#head = head;
-  }
-
-  get statusText(): string {
-    return this.#head.statusText;
-  }
-
-  get headers(): Headers {
-    if (this.#headers === null) {
-      const headers = this.#headers = new Headers();
-      this.#head.headers.forEach((value, name) => headers.append(name, value));
-    }
-    return this.#headers;
-  }
-
-  get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    return this.#make().body as ReadableStream<Uint8Array<ArrayBuffer>> | null;
-  }
-
-  get bodyUsed(): boolean {
-    return this.#made?.bodyUsed ?? this.#read;
-  }
-
-  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#take() ?? new Uint8Array(await this.#make().arrayBuffer());
-  }
-
-  async arrayBuffer(): Promise<ArrayBuffer> {
-    return this.#take()?.buffer ?? await this.#make().arrayBuffer();
-  }
-
-  async text(): Promise<string> {
-    const bytes = this.#take();
-    return bytes === null ? await this.#make().text() : decoder.decode(bytes);
-  }
-
-  async json(): Promise<unknown> {
-    return JSON.parse(await this.text());
-  }
-
-  async blob(): Promise<Blob> {
-    return await this.#make().blob();
-  }
-
-  async formData(): Promise<FormData> {
-    return await this.#make().formData();
-  }
-
-  override clone(): Response {
-    return this.#make().clone();
-  }
-
-  /** All of it, the first time. */
-  #take(): Uint8Array<ArrayBuffer> | null {
-    if (this.#read || this.#made !== null) return null;
-    this.#read = true;
-    return this.#bytes;
-  }
-
-  #make(): Response {
-    if (this.#made === null) {
-      const { statusText, headers } = this;
-      const bytes = this.#read ? new Uint8Array(1) : this.#bytes;
-      const made = new FetchedResponse(
-        bytes,
-        { statusText, headers },
-        FetchedResponse.originOf(this)!,
-      );
-      this.#made = made as unknown as Response;
-      // What was read stays read.
-      if (this.#read) this.#made.arrayBuffer();
-    }
-    return this.#made;
-  }
+/** Defined when the first response is made: to name the platform's classes makes Node load its `fetch`. */
+function responseClasses(): ResponseClasses {
+  return classes ??= defineClasses();
 }
 
-const NO_HEAD: WebHead = { statusText: "", headers: new Headers() };
+function defineClasses(): ResponseClasses {
+  const noHead: WebHead = { statusText: "", headers: new Headers() };
+
+  /** The platform's class. Its getters are properties to some type libraries, which cannot be overridden. */
+  const WebResponse = Response as unknown as new (
+    body: WebBody,
+    init: { status: number; statusText: string },
+  ) => { clone(): Response };
+
+  /**
+   * A `Response` that knows where it came from. What the platform's own code takes from it (a server
+   * that answers with it, a cache) is right too, as the head and the body are the base class's.
+   */
+  class FetchedResponse extends WebResponse {
+    readonly #origin: FetchOrigin;
+
+    constructor(body: WebBody, head: WebHead, origin: FetchOrigin) {
+      const status = origin.status >= 200 && origin.status <= 599 ? origin.status : 200;
+      const { statusText } = head;
+      const last = head.headers instanceof HttpHeaders
+        ? LastHead.of(origin.exchange!.request.authority, head.headers)
+        : null;
+      const model = copiesHeads && last !== null ? last.model(status, statusText) : null;
+      super(body, model ?? { status, statusText });
+      if (model === null && head !== noHead) {
+        // One by one: given to the constructor they cost Deno three times as much.
+        const { headers } = this as unknown as Response;
+        (last ?? head.headers).forEach((value, name) => headers.append(name, value));
+      }
+      this.#origin = origin;
+    }
+
+    static originOf(response: object): FetchOrigin | null {
+      return #origin in response ? response.#origin : null;
+    }
+
+    get url(): string {
+      return this.#origin.url;
+    }
+
+    get redirected(): boolean {
+      return this.#origin.exchange?.redirected ?? false;
+    }
+
+    get type(): string {
+      return "basic";
+    }
+
+    get status(): number {
+      // Node's constructor asks, before there is an origin.
+      return #origin in this ? this.#origin.status : 200;
+    }
+
+    get ok(): boolean {
+      return this.status >= 200 && this.status <= 299;
+    }
+
+    override clone(): Response {
+      const copy = super.clone();
+      return webResponse(copy.body as ReadableStream<Uint8Array<ArrayBuffer>>, copy, this.#origin);
+    }
+  }
+
+  /**
+   * The same for a body that is in memory already, and nothing of it made before it is asked for:
+   * making a `Response` costs Node more than the rest of the exchange. Only for where no code of the
+   * platform looks behind the getters.
+   */
+  class LateResponse extends FetchedResponse {
+    readonly #bytes: Uint8Array<ArrayBuffer>;
+    readonly #head: WebHead;
+    #headers: Headers | null = null;
+    #read = false;
+    /** What does everything else. */
+    #made: Response | null = null;
+
+    constructor(bytes: Uint8Array<ArrayBuffer>, head: WebHead, origin: FetchOrigin) {
+      super(null, noHead, origin);
+      this.#bytes = bytes;
+      this.#head = head;
+    }
+
+    get statusText(): string {
+      return this.#head.statusText;
+    }
+
+    get headers(): Headers {
+      if (this.#headers === null) {
+        const headers = this.#headers = new Headers();
+        this.#head.headers.forEach((value, name) => headers.append(name, value));
+      }
+      return this.#headers;
+    }
+
+    get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+      return this.#make().body as ReadableStream<Uint8Array<ArrayBuffer>> | null;
+    }
+
+    get bodyUsed(): boolean {
+      return this.#made?.bodyUsed ?? this.#read;
+    }
+
+    async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+      return this.#take() ?? new Uint8Array(await this.#make().arrayBuffer());
+    }
+
+    async arrayBuffer(): Promise<ArrayBuffer> {
+      return this.#take()?.buffer ?? await this.#make().arrayBuffer();
+    }
+
+    async text(): Promise<string> {
+      const bytes = this.#take();
+      return bytes === null ? await this.#make().text() : decoder.decode(bytes);
+    }
+
+    async json(): Promise<unknown> {
+      return JSON.parse(await this.text());
+    }
+
+    async blob(): Promise<Blob> {
+      return await this.#make().blob();
+    }
+
+    async formData(): Promise<FormData> {
+      return await this.#make().formData();
+    }
+
+    override clone(): Response {
+      return this.#make().clone();
+    }
+
+    /** All of it, the first time. */
+    #take(): Uint8Array<ArrayBuffer> | null {
+      if (this.#read || this.#made !== null) return null;
+      this.#read = true;
+      return this.#bytes;
+    }
+
+    #make(): Response {
+      if (this.#made === null) {
+        const { statusText, headers } = this;
+        const bytes = this.#read ? new Uint8Array(1) : this.#bytes;
+        const made = new FetchedResponse(
+          bytes,
+          { statusText, headers },
+          FetchedResponse.originOf(this)!,
+        );
+        this.#made = made as unknown as Response;
+        // What was read stays read.
+        if (this.#read) this.#made.arrayBuffer();
+      }
+      return this.#made;
+    }
+  }
+
+  return {
+    make: (body, head, origin) => {
+      const response = !looksBehind && body instanceof Uint8Array
+        ? new LateResponse(body, head, origin)
+        : new FetchedResponse(body, head, origin);
+      return response as unknown as Response;
+    },
+    originOf: (response) => FetchedResponse.originOf(response),
+  };
+}
 
 const decoder = new TextDecoder();
 
@@ -199,10 +224,7 @@ const copiesHeads = "Bun" in globalThis;
 
 /** A response of the platform's; null-body statuses are the caller's to mind. */
 export function webResponse(body: WebBody, head: WebHead, origin: FetchOrigin): Response {
-  const response = !looksBehind && body instanceof Uint8Array
-    ? new LateResponse(body, head, origin)
-    : new FetchedResponse(body, head, origin);
-  return response as unknown as Response;
+  return responseClasses().make(body, head, origin);
 }
 
 /**
@@ -221,7 +243,7 @@ export function webResponse(body: WebBody, head: WebHead, origin: FetchOrigin): 
  * ```
  */
 export function exchangeOf(response: Response): HttpResponse | null {
-  return FetchedResponse.originOf(response)?.exchange ?? null;
+  return classes?.originOf(response)?.exchange ?? null;
 }
 
 /** The response of an exchange. A body that is there already costs no stream. */
