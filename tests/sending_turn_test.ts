@@ -9,12 +9,13 @@ import { type Sender, SendingTurn } from "../transport/sending_turn.ts";
 import { test } from "./harness.ts";
 
 /** A sender that notes when it was called, and may do more then. */
-function sender(name: string, calls: string[], also: () => void = () => {}): Sender {
+function sender(name: string, calls: string[], also: () => unknown = () => {}): Sender {
   return {
     turnEnded: (nowMs) => {
       calls.push(`${name} at ${nowMs}`);
       also();
     },
+    abort: (reason) => void calls.push(`${name} ended: ${reason}`),
   };
 }
 
@@ -56,6 +57,22 @@ test("sending turn: who is added while others go waits for the next end", () => 
   assert.deepEqual(calls, ["a at 0", "b at 0"]);
 });
 
+test("sending turn: one that throws is ended, the others go", () => {
+  const clock = new VirtualClock();
+  const turn = new SendingTurn(clock);
+  const calls: string[] = [];
+  turn.add(sender("a", calls), 0);
+  turn.add(
+    sender("b", calls, () => {
+      throw new Error("broken");
+    }),
+    0,
+  );
+  turn.add(sender("c", calls), 0);
+  clock.advance();
+  assert.deepEqual(calls, ["a at 0", "b at 0", "b ended: Error: broken", "c at 0"]);
+});
+
 test("sending turn: of the connections that rest, only those that nobody took are let go of", () => {
   const clock = new VirtualClock();
   const turn = new SendingTurn(clock);
@@ -64,7 +81,7 @@ test("sending turn: of the connections that rest, only those that nobody took ar
   const taken = { kept: true, unref: () => void letGo.push("taken") };
   turn.rest(left);
   turn.rest(taken);
-  turn.add({ turnEnded: () => void (taken.kept = false) }, 0);
+  turn.add(sender("taker", [], () => taken.kept = false), 0);
   assert.deepEqual(letGo, []);
   clock.advance();
   assert.deepEqual(letGo, ["left"]);

@@ -14,6 +14,8 @@ const MAX_WAIT_MS = 0.5;
 export interface Sender {
   /** The turn is over: it may go. */
   turnEnded(nowMs: number): void;
+  /** Ends it: something on its way has thrown. */
+  abort(reason: unknown): void;
 }
 
 /** A connection that came free. */
@@ -67,6 +69,13 @@ export class SendingTurn {
   #send(nowMs: number): void {
     const senders = this.#senders;
     this.#senders = [];
-    for (const sender of senders) sender.turnEnded(nowMs);
+    for (const sender of senders) {
+      try {
+        sender.turnEnded(nowMs);
+      } catch (error) {
+        // A caller's dialer or connection: the others must not wait for ever because of it.
+        sender.abort(error);
+      }
+    }
   }
 }
