@@ -10,7 +10,7 @@
 import { Session } from "node:inspector/promises";
 import { HttpRequest, Transport } from "../mod.ts";
 import { root } from "../scripts/run_program.ts";
-import { AnsweringDialer } from "../tests/answering_conn.ts";
+import { AnsweringDialer } from "../tests/support/answering_conn.ts";
 
 interface Node {
   callFrame: { functionName: string; url: string; lineNumber: number };

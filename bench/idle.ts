@@ -7,7 +7,7 @@
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { HttpRequest, Transport } from "../mod.ts";
-import { collect } from "../tests/collector.ts";
+import { collect } from "../tests/support/collector.ts";
 import { leave, openIdle, probe } from "./raw.ts";
 import type { Figures } from "./samples.ts";
 import type { Task } from "./task.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Lease, Pool } from "../transport/pool.ts";
+import { type Lease, Pool } from "../transport/pool/pool.ts";
 
 const ROUNDS = 1_000_000;
 

@@ -5,7 +5,7 @@
  * @module
  */
 import { readFile, writeFile } from "node:fs/promises";
-import { MemoryCookieJar, type StoredCookie } from "../client/memory_cookie_jar.ts";
+import { MemoryCookieJar, type StoredCookie } from "../client/cookies/memory_cookie_jar.ts";
 import { OutputError } from "./fd_output.ts";
 import { FileError } from "./request_data.ts";
 

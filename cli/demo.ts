@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { HttpResponse } from "../transport/http_response.ts";
+import type { HttpResponse } from "../transport/message/http_response.ts";
 import { Transport } from "../transport/transport.ts";
 import { msText } from "./amounts.ts";
 import type { CliIo } from "./cli_io.ts";

@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { NodeConn } from "../conn/node_conn.ts";
+import { NodeConn } from "../conn/runtimes/node_conn.ts";
 import type { Address, Reader } from "../conn/conn.ts";
 import { ServerConnection, type ServerRequest } from "../http1/server_connection.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { HttpRequest, type HttpRequestInit } from "../transport/http_request.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
+import type { HttpResponse } from "../transport/message/http_response.ts";
 import type { Transport } from "../transport/transport.ts";
 import { bytesText } from "./amounts.ts";
 import { LARGE_BYTES } from "./demo_server.ts";

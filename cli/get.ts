@@ -4,13 +4,13 @@
  * @module
  */
 import { Client } from "../client/client.ts";
-import { ResumingTransport } from "../client/resume.ts";
-import { RetryingTransport } from "../client/retry_policy.ts";
+import { ResumingTransport } from "../client/recovery/resume.ts";
+import { RetryingTransport } from "../client/recovery/retry_policy.ts";
 import type { TlsOptions } from "../conn/conn.ts";
 import { systemDialer } from "../conn/dial.ts";
 import { unixDialer } from "../conn/unix_dialer.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
-import { parseProxies } from "../transport/route.ts";
+import type { HttpResponse } from "../transport/message/http_response.ts";
+import { parseProxies } from "../transport/route/route.ts";
 import { type RoundTripper, Transport } from "../transport/transport.ts";
 import type { CliIo } from "./cli_io.ts";
 import { paintFor } from "./colours.ts";

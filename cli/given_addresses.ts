@@ -4,7 +4,7 @@
  * @module
  */
 import type { Address, Dialer } from "../conn/conn.ts";
-import { resolvingDialer } from "../conn/resolving_dialer.ts";
+import { resolvingDialer } from "../conn/names/resolving_dialer.ts";
 import type { HostAddresses } from "./options.ts";
 
 /**

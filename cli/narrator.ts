@@ -5,12 +5,12 @@
  */
 import type { Address, TlsInfo } from "../conn/conn.ts";
 import type { HttpError } from "../conn/http_error.ts";
-import type { HttpHeaders } from "../http1/http_headers.ts";
+import type { HttpHeaders } from "../http/http_headers.ts";
 import type { HttpRequest } from "../transport/http_request.ts";
-import type { HttpResponse, Timings } from "../transport/http_response.ts";
-import { outgoingRequest } from "../transport/outgoing.ts";
-import type { ProxyServer } from "../transport/proxy_server.ts";
-import { forwarderOf } from "../transport/route.ts";
+import type { HttpResponse, Timings } from "../transport/message/http_response.ts";
+import { outgoingRequest } from "../transport/message/outgoing.ts";
+import type { ProxyServer } from "../transport/route/proxy_server.ts";
+import { forwarderOf } from "../transport/route/route.ts";
 import type { ClientTrace } from "../transport/trace.ts";
 import { msText } from "./amounts.ts";
 import type { TextOutput } from "./cli_io.ts";

@@ -5,9 +5,9 @@
  */
 import { basename } from "node:path";
 import { takeCredentials } from "../client/url_credentials.ts";
-import { decodableCodings } from "../http1/content_coding.ts";
+import { decodableCodings } from "../http/content_coding.ts";
 import { HttpRequest } from "../transport/http_request.ts";
-import { parseUrlWithCredentials } from "../transport/request_url.ts";
+import { parseUrlWithCredentials } from "../transport/message/request_url.ts";
 import type { GetOptions } from "./options.ts";
 import { requestBodyOf } from "./request_data.ts";
 

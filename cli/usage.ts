@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { USER_AGENT } from "../transport/outgoing.ts";
+import { USER_AGENT } from "../transport/message/outgoing.ts";
 
 /** What `--help` prints. */
 export const USAGE: string = `Usage: roundtrip [get] URL [options]

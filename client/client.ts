@@ -4,13 +4,13 @@
  * @module
  */
 import { HttpError, printable } from "../conn/http_error.ts";
-import { HttpHeaders, type HttpHeadersInit } from "../http1/http_headers.ts";
+import { HttpHeaders, type HttpHeadersInit } from "../http/http_headers.ts";
 import { HttpRequest, type HttpRequestInit } from "../transport/http_request.ts";
-import { parseUrlWithCredentials } from "../transport/request_url.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
+import { parseUrlWithCredentials } from "../transport/message/request_url.ts";
+import type { HttpResponse } from "../transport/message/http_response.ts";
 import { type BodySource, discardBody } from "../transport/request_body.ts";
 import { type RoundTripper, Transport } from "../transport/transport.ts";
-import { type CookieJar, setCookies, withCookies, withoutReplaced } from "./cookie_jar.ts";
+import { type CookieJar, setCookies, withCookies, withoutReplaced } from "./cookies/cookie_jar.ts";
 import { DefaultHeaders } from "./default_headers.ts";
 import { isRedirect, type Redirect, redirectedRequest } from "./redirect.ts";
 import { TimeLeft } from "./time_left.ts";

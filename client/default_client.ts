@@ -4,7 +4,7 @@
  * @module
  */
 import type { HttpRequestInit } from "../transport/http_request.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
+import type { HttpResponse } from "../transport/message/http_response.ts";
 import { Transport } from "../transport/transport.ts";
 import { Client } from "./client.ts";
 

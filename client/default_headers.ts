@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { HttpHeaders, type HttpHeadersInit } from "../http1/http_headers.ts";
+import { HttpHeaders, type HttpHeadersInit } from "../http/http_headers.ts";
 import { isSameOrigin } from "./origin.ts";
 
 /** Header fields, in lower case, that no other origin may see. */

@@ -4,11 +4,11 @@
  * @module
  */
 import { HttpError } from "../conn/http_error.ts";
-import { HttpHeaders } from "../http1/http_headers.ts";
+import { HttpHeaders } from "../http/http_headers.ts";
 import { byteStream } from "../transport/body_stream.ts";
-import { type HttpResponse, ReceivedResponse } from "../transport/http_response.ts";
-import { readPiece } from "../transport/response_body.ts";
-import { LastHead } from "./last_head.ts";
+import { type HttpResponse, ReceivedResponse } from "../transport/message/http_response.ts";
+import { readPiece } from "../transport/message/response_body.ts";
+import { LastHead } from "./fetch/last_head.ts";
 
 /** What the constructor of `Response` cannot be told. */
 export interface FetchOrigin {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { socketPathOf } from "../transport/request_url.ts";
+import { socketPathOf } from "../transport/message/request_url.ts";
 
 /**
  * Whether secrets for one URL may be shown to the other: scheme, host and port are the same; of

@@ -4,10 +4,10 @@
  * @module
  */
 import { HttpError, printable } from "../conn/http_error.ts";
-import { HttpHeaders } from "../http1/http_headers.ts";
+import { HttpHeaders } from "../http/http_headers.ts";
 import type { HttpRequest } from "../transport/http_request.ts";
 import { isReplayable } from "../transport/request_body.ts";
-import { socketPathOf } from "../transport/request_url.ts";
+import { socketPathOf } from "../transport/message/request_url.ts";
 import { SECRETS } from "./default_headers.ts";
 import { isSameOrigin } from "./origin.ts";
 

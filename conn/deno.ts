@@ -17,7 +17,7 @@ import {
 } from "./conn_error.ts";
 import { Gone } from "./gone.ts";
 import type { HttpError } from "./http_error.ts";
-import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
+import { type BarrierEnd, PollBarrier } from "./runtimes/poll_barrier.ts";
 import {
   checkDial,
   checkTlsOptions,
@@ -352,7 +352,7 @@ export class DenoDialer implements Dialer {
     checkDial(address, options);
     const serverName = tls === undefined ? "" : serverNameFor(tls, address);
     if (options.localAddress !== undefined) {
-      const { NodeDialer } = await import("./node.ts");
+      const { NodeDialer } = await import("./runtimes/node.ts");
       this.#second ??= new NodeDialer();
       const conn = await this.#second.dial(address, { ...options, tls: undefined });
       return tls === undefined ? conn : await this.startTls(conn, { ...tls, serverName }, signal);
@@ -404,7 +404,7 @@ export class DenoDialer implements Dialer {
     const isNative = conn instanceof DenoConn && conn.tls === null &&
       conn.remoteAddr.transport === "tcp" && serverName !== "" && honours(nativeTls, options);
     if (!isNative) {
-      const { nodeTls } = await import("./node_tls.ts");
+      const { nodeTls } = await import("./runtimes/node_tls.ts");
       return await nodeTls(conn, { options, serverName, signal });
     }
     let native = conn.release();

@@ -40,8 +40,8 @@ class SystemDialer implements Dialer {
 
 async function loadDialer(): Promise<Dialer> {
   if ("Deno" in globalThis) return new (await import("./deno.ts")).DenoDialer();
-  if ("Bun" in globalThis) return new (await import("./bun.ts")).BunDialer();
-  return new (await import("./node.ts")).NodeDialer();
+  if ("Bun" in globalThis) return new (await import("./runtimes/bun.ts")).BunDialer();
+  return new (await import("./runtimes/node.ts")).NodeDialer();
 }
 
 /**

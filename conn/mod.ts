@@ -21,7 +21,7 @@ export type {
   Writer,
 } from "./conn.ts";
 export { systemDialer } from "./dial.ts";
-export type { EgressPolicy } from "./egress.ts";
+export type { EgressPolicy } from "./names/egress.ts";
 export {
   type Attempt,
   HttpError,
@@ -30,6 +30,6 @@ export {
   type HttpErrorPhase,
 } from "./http_error.ts";
 export { pipe, type PipeConn, type PipeOptions } from "./pipe.ts";
-export { resolvingDialer, type ResolvingDialerOptions } from "./resolving_dialer.ts";
+export { resolvingDialer, type ResolvingDialerOptions } from "./names/resolving_dialer.ts";
 export { connFromStreams, type StreamConnOptions, type StreamPair } from "./streams.ts";
 export { unixDialer } from "./unix_dialer.ts";

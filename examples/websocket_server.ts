@@ -5,7 +5,7 @@
  */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { NodeConn } from "../conn/node_conn.ts";
+import { NodeConn } from "../conn/runtimes/node_conn.ts";
 import type { Address, Conn } from "../conn/mod.ts";
 import type { Target } from "./target.ts";
 import { acceptKey, encodeFrame, OPCODES, readFrame } from "./websocket.ts";

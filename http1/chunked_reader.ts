@@ -4,8 +4,8 @@
  * @module
  */
 import { HttpError, type HttpErrorCode } from "../conn/http_error.ts";
-import { type Deviation, note, type ParserMode } from "./field_lines.ts";
-import { transition, type TransitionTable } from "./machine.ts";
+import { type Deviation, note, type ParserMode } from "./field_lines_reader.ts";
+import { transition, type TransitionTable } from "../http/machine.ts";
 
 /**
  * Where in a chunked body the next byte stands.

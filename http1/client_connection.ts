@@ -18,15 +18,15 @@ import type {
 } from "./client_exchange.ts";
 import { CONNECTION_TABLE, type ConnectionState, mayReuse } from "./connection_state.ts";
 import { ContentSender, type OutgoingContent } from "./content_sender.ts";
-import { type Deviation, forbidsReuse } from "./field_lines.ts";
+import { type Deviation, forbidsReuse } from "./field_lines_reader.ts";
 import { responseFraming } from "./framing.ts";
 import {
   bodyClosed,
   type ContentOwner,
   MAX_DRAIN_BYTES,
   ResponseContent,
-} from "./incoming_content.ts";
-import { transition } from "./machine.ts";
+} from "./response_content.ts";
+import { transition } from "../http/machine.ts";
 import { isPersistent } from "./persistence.ts";
 import { REQUEST_TABLE, type RequestState } from "./request_state.ts";
 import { type ResponseHead, ResponseHeadReader } from "./response_head.ts";

@@ -5,8 +5,8 @@
  * @module
  */
 import type { OutgoingContent } from "./content_sender.ts";
-import type { ParserMode } from "./field_lines.ts";
-import type { IncomingContent } from "./incoming_content.ts";
+import type { ParserMode } from "./field_lines_reader.ts";
+import type { IncomingContent } from "./response_content.ts";
 import type { ResponseHead } from "./response_head.ts";
 
 /**

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { TransitionTable } from "./machine.ts";
+import type { TransitionTable } from "../http/machine.ts";
 import type { RequestState } from "./request_state.ts";
 import type { ResponseState } from "./response_state.ts";
 

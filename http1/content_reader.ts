@@ -7,9 +7,9 @@ import type { BufferedReader } from "../conn/buffered_reader.ts";
 import type { Conn, Reader } from "../conn/conn.ts";
 import { HttpError, type HttpErrorCode } from "../conn/http_error.ts";
 import { ChunkedReader } from "./chunked_reader.ts";
-import { type Deviation, FieldLinesReader, type ParserMode } from "./field_lines.ts";
+import { type Deviation, FieldLinesReader, type ParserMode } from "./field_lines_reader.ts";
 import type { Framing } from "./framing.ts";
-import type { HttpHeaders } from "./http_headers.ts";
+import type { HttpHeaders } from "../http/http_headers.ts";
 
 /**
  * What a {@linkcode ContentReader} needs to know of its message.

@@ -5,8 +5,8 @@
  * @module
  */
 import { HttpError, type HttpErrorCode, printable } from "../conn/http_error.ts";
-import { type Deviation, type FieldLines, note, type ParserMode } from "./field_lines.ts";
-import { listMembers, parseDigits, trimOws } from "./grammar.ts";
+import { type Deviation, type FieldLines, note, type ParserMode } from "./field_lines_reader.ts";
+import { listMembers, parseDigits, trimOws } from "../http/grammar.ts";
 
 /**
  * How the body of a message is delimited. `bytes` is an integer 1..2^53-1.

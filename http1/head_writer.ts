@@ -5,7 +5,7 @@
  * @module
  */
 import { HttpError, printable } from "../conn/http_error.ts";
-import { isFieldValue, isToken } from "./grammar.ts";
+import { isFieldValue, isToken } from "../http/grammar.ts";
 
 const TARGET = /^[\x21-\x7e]+$/;
 const CONNECT_TARGET = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]+):[0-9]{1,5}$/;

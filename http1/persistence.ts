@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { FieldLines } from "./field_lines.ts";
-import { listMembers } from "./grammar.ts";
+import type { FieldLines } from "./field_lines_reader.ts";
+import { listMembers } from "../http/grammar.ts";
 
 /**
  * The options of the `Connection` field, in lower case.

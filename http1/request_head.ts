@@ -4,10 +4,10 @@
  * @module
  */
 import { HttpError, printable } from "../conn/http_error.ts";
-import { type FieldLines, FieldLinesReader } from "./field_lines.ts";
-import { isToken } from "./grammar.ts";
+import { type FieldLines, FieldLinesReader } from "./field_lines_reader.ts";
+import { isToken } from "../http/grammar.ts";
 import { checkRequestTarget } from "./head_writer.ts";
-import type { HttpHeaders } from "./http_headers.ts";
+import type { HttpHeaders } from "../http/http_headers.ts";
 
 /**
  * A complete request head.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TransitionTable } from "./machine.ts";
+import type { TransitionTable } from "../http/machine.ts";
 
 /**
  * States of an outgoing request. `withheld`: declared content was not (fully) sent, on purpose: the

@@ -10,9 +10,9 @@ import {
   FieldLinesReader,
   note,
   type ParserMode,
-} from "./field_lines.ts";
-import { FIELD_VALUE_BYTES } from "./grammar.ts";
-import type { HttpHeaders } from "./http_headers.ts";
+} from "./field_lines_reader.ts";
+import { FIELD_VALUE_BYTES } from "../http/grammar.ts";
+import type { HttpHeaders } from "../http/http_headers.ts";
 
 /**
  * A complete response head.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TransitionTable } from "./machine.ts";
+import type { TransitionTable } from "../http/machine.ts";
 
 /**
  * States of an incoming response; the last three are terminal.

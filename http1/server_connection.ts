@@ -12,9 +12,9 @@ import { withUnread } from "../conn/unread_conn.ts";
 import { ContentReader } from "./content_reader.ts";
 import { ContentSender, type OutgoingContent } from "./content_sender.ts";
 import { requestFraming } from "./framing.ts";
-import { isToken } from "./grammar.ts";
+import { isToken } from "../http/grammar.ts";
 import { responseHead } from "./head_writer.ts";
-import { checkedField, HttpHeaders, type HttpHeadersInit } from "./http_headers.ts";
+import { checkedField, HttpHeaders, type HttpHeadersInit } from "../http/http_headers.ts";
 import { connectionOptions, isPersistent } from "./persistence.ts";
 import { type RequestHead, RequestHeadReader } from "./request_head.ts";
 

@@ -5,7 +5,7 @@
  */
 import { CHUNKED_TABLE } from "../http1/chunked_reader.ts";
 import { CONNECTION_TABLE } from "../http1/connection_state.ts";
-import type { TransitionTable } from "../http1/machine.ts";
+import type { TransitionTable } from "../http/machine.ts";
 import { REQUEST_TABLE } from "../http1/request_state.ts";
 import { RESPONSE_TABLE } from "../http1/response_state.ts";
 

@@ -9,7 +9,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { gaps } from "../tests/gaps.ts";
+import { gaps } from "../tests/support/gaps.ts";
 import { installDevelopment } from "./install.ts";
 import { root } from "./run_program.ts";
 import { type FileRun, runTestFile } from "./run_test_file.ts";

@@ -5,7 +5,7 @@
  */
 import { HttpError } from "../conn/http_error.ts";
 import { HttpRequest, type HttpRequestInit } from "../transport/http_request.ts";
-import type { HttpResponse } from "../transport/http_response.ts";
+import type { HttpResponse } from "../transport/message/http_response.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { SeededRandom } from "./seeded_random.ts";
 import { bodyFor } from "./simulated_server.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { TransportSnapshot, TransportStats } from "../transport/snapshot.ts";
+import type { TransportSnapshot, TransportStats } from "../transport/pool/snapshot.ts";
 import type { ClientTrace } from "../transport/trace.ts";
 import { RequestScanner, type ScannedRequest } from "./request_scanner.ts";
 import type { SimulatedConn } from "./simulated_conn.ts";

@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import { parseCommand } from "../cli/options.ts";
 import { runCli, textOf } from "./fixtures/cli_run.ts";
 import { certPath, withServer, withTlsServer } from "./fixtures/cli_server.ts";
-import { test } from "./harness.ts";
-import { withPeerProxies } from "./peer_proxies.ts";
+import { test } from "./support/harness.ts";
+import { withPeerProxies } from "./support/peer_proxies.ts";
 
 test("cli: -x is a proxy, one more is the next, and none needs a scheme", () => {
   const command = parseCommand(["-x", "a.test:80", "--proxy=socks5h://b.test", "c.test"]);

@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { runProgram } from "../scripts/run_program.ts";
-import { runtime, test } from "./harness.ts";
-import { type RawConnection, type RawServerOptions, withRawServer } from "./raw_server.ts";
-import { pause } from "./waiting.ts";
+import { runtime, test } from "./support/harness.ts";
+import { type RawConnection, type RawServerOptions, withRawServer } from "./support/raw_server.ts";
+import { pause } from "./support/waiting.ts";
 
 const fixture = fileURLToPath(new URL("./fixtures/exiting_client.ts", import.meta.url));
 

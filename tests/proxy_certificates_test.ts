@@ -6,11 +6,11 @@
  */
 import assert from "node:assert/strict";
 import { HttpError, HttpRequest, Transport, type TransportOptions } from "../mod.ts";
-import { badCertificates, goodTrust } from "./bad_certificates.ts";
-import * as certs from "./conn/certs.ts";
-import { test } from "./harness.ts";
-import { type PeerPorts, peerRoutes, withPeerProxies } from "./peer_proxies.ts";
-import { withRawServer } from "./raw_server.ts";
+import { badCertificates, goodTrust } from "./support/bad_certificates.ts";
+import * as certs from "./support/certs.ts";
+import { test } from "./support/harness.ts";
+import { type PeerPorts, peerRoutes, withPeerProxies } from "./support/peer_proxies.ts";
+import { withRawServer } from "./support/raw_server.ts";
 
 async function failure(url: string, options: TransportOptions): Promise<HttpError> {
   const transport = new Transport(options);

@@ -5,7 +5,7 @@
  * @module
  */
 import type { HttpRequest } from "./http_request.ts";
-import type { ProxyServer } from "./proxy_server.ts";
+import type { ProxyServer } from "./route/proxy_server.ts";
 
 /**
  * The key of a request: the proxies with their credentials, then scheme, host and port. Dialer, TLS

@@ -11,7 +11,7 @@ import { HttpError, printable } from "../conn/http_error.ts";
 import { ContentReader } from "../http1/content_reader.ts";
 import { responseFraming } from "../http1/framing.ts";
 import { fieldLine, HEAD_END, requestLine } from "../http1/head_writer.ts";
-import type { HttpHeaders } from "../http1/http_headers.ts";
+import type { HttpHeaders } from "../http/http_headers.ts";
 import {
   connectionLost,
   headsTooLarge,
@@ -20,10 +20,10 @@ import {
   tooManyInformational,
 } from "../http1/response_error.ts";
 import { type ResponseHead, ResponseHeadReader } from "../http1/response_head.ts";
-import { USER_AGENT } from "./outgoing.ts";
-import { ProxyError } from "./proxy_error.ts";
-import { basicCredentials, type ProxyServer } from "./proxy_server.ts";
-import { connectFields, type ProxySettings } from "./proxy_settings.ts";
+import { USER_AGENT } from "./message/outgoing.ts";
+import { ProxyError } from "./route/proxy_error.ts";
+import { basicCredentials, type ProxyServer } from "./route/proxy_server.ts";
+import { connectFields, type ProxySettings } from "./route/proxy_settings.ts";
 
 /** A tunnel that was opened. */
 export interface Tunnel {

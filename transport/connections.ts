@@ -5,7 +5,7 @@
  * @module
  */
 import type { Conn } from "../conn/conn.ts";
-import { checkEgress } from "../conn/egress.ts";
+import { checkEgress } from "../conn/names/egress.ts";
 import { HttpError } from "../conn/http_error.ts";
 import type { ClientConnectionOptions } from "../http1/client_exchange.ts";
 import type { Clock, TimerHandle } from "./clock.ts";
@@ -15,25 +15,25 @@ import type {
   ConnectionWaiter,
   OpenRoundTrip,
   RoundTripSettings,
-} from "./connection_source.ts";
+} from "./pool/connection_source.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Dial, type DialSettings } from "./dial.ts";
 import type { HttpRequest } from "./http_request.ts";
-import type { HttpResponse } from "./http_response.ts";
-import { LeakWatch } from "./leak_watch.ts";
-import { leaseConnection, type LeasedConnection } from "./leased_connection.ts";
+import type { HttpResponse } from "./message/http_response.ts";
+import { LeakWatch } from "./pool/leak_watch.ts";
+import { leaseConnection, type LeasedConnection } from "./pool/leased_connection.ts";
 import { LinkedList, ListNode } from "./linked_list.ts";
-import { connectAddress } from "./outgoing.ts";
+import { connectAddress } from "./message/outgoing.ts";
 import {
   type ConnectionKeeper,
   type ConnectionLife,
   PersistentConnection,
-} from "./persistent_connection.ts";
-import { type DiscardReason, type Lease, Pool, type PoolOwner, type Ticket } from "./pool.ts";
+} from "./pool/persistent_connection.ts";
+import { type DiscardReason, type Lease, Pool, type PoolOwner, type Ticket } from "./pool/pool.ts";
 import { discardBody } from "./request_body.ts";
 import { RoundTrip } from "./round_trip.ts";
-import type { Route, RoutedRequest, Router } from "./route.ts";
-import { SendingTurn } from "./sending_turn.ts";
+import type { Route, RoutedRequest, Router } from "./route/route.ts";
+import { SendingTurn } from "./pool/sending_turn.ts";
 import { traces } from "./trace.ts";
 import {
   explanation,
@@ -41,7 +41,7 @@ import {
   stats,
   type TransportSnapshot,
   type TransportStats,
-} from "./snapshot.ts";
+} from "./pool/snapshot.ts";
 
 /** The transport's options, complete. */
 export interface ConnectionsOptions extends DialSettings, RoundTripSettings {

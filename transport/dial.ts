@@ -5,18 +5,18 @@
  */
 import type { Address, Conn, Dialer, TcpAddress, TlsOptions } from "../conn/conn.ts";
 import { addressText } from "../conn/conn_error.ts";
-import { checkEgress, type CompiledEgress } from "../conn/egress.ts";
+import { checkEgress, type CompiledEgress } from "../conn/names/egress.ts";
 import { HttpError, type HttpErrorPhase } from "../conn/http_error.ts";
 import type { Clock } from "./clock.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Tunnel } from "./connect_tunnel.ts";
 import type { HttpRequest } from "./http_request.ts";
 import { ListNode } from "./linked_list.ts";
-import { ProxyError } from "./proxy_error.ts";
-import { type PassageWatcher, passProxies, unreachable } from "./proxy_passage.ts";
-import { addressOf, type ProxyServer } from "./proxy_server.ts";
-import type { ProxySettings } from "./proxy_settings.ts";
-import { forwarderOf, type Route, type RoutedRequest } from "./route.ts";
+import { ProxyError } from "./route/proxy_error.ts";
+import { type PassageWatcher, passProxies, unreachable } from "./route/proxy_passage.ts";
+import { addressOf, type ProxyServer } from "./route/proxy_server.ts";
+import type { ProxySettings } from "./route/proxy_settings.ts";
+import { forwarderOf, type Route, type RoutedRequest } from "./route/route.ts";
 import type { DialTimes } from "./round_trip_times.ts";
 import { type ClientTrace, traces } from "./trace.ts";
 

@@ -5,12 +5,12 @@
  */
 import { HttpError, printable } from "../conn/http_error.ts";
 import { checkMethod } from "../http1/head_writer.ts";
-import { checkedField, HttpHeaders, type HttpHeadersInit } from "../http1/http_headers.ts";
-import type { DigestCheck } from "./body_digests.ts";
-import { canHold, parseIntegrity } from "./integrity.ts";
+import { checkedField, HttpHeaders, type HttpHeadersInit } from "../http/http_headers.ts";
+import type { DigestCheck } from "./message/body_digests.ts";
+import { canHold, parseIntegrity } from "./message/integrity.ts";
 import type { ProgressHook } from "./progress.ts";
 import type { BodySource } from "./request_body.ts";
-import { requestUrl } from "./request_url.ts";
+import { requestUrl } from "./message/request_url.ts";
 import type { ClientTrace } from "./trace.ts";
 
 /** Trailer fields, or how to get them once the body has been sent. */

@@ -6,7 +6,7 @@
 import type { Reader } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
 import type { ContentSource } from "../http1/content_sender.ts";
-import { encodeMultipart, mediaType } from "./multipart.ts";
+import { encodeMultipart, mediaType } from "./message/multipart.ts";
 
 /**
  * What can be sent as a body. Bytes are not copied: do not change them until the response is there.

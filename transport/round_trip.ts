@@ -5,14 +5,14 @@
  */
 import { type Attempt, HttpError, type HttpErrorPhase } from "../conn/http_error.ts";
 import type { ExchangeEvents } from "../http1/client_exchange.ts";
-import type { HttpHeaders } from "../http1/http_headers.ts";
-import type { IncomingContent } from "../http1/incoming_content.ts";
+import type { HttpHeaders } from "../http/http_headers.ts";
+import type { IncomingContent } from "../http1/response_content.ts";
 import type { ResponseHead } from "../http1/response_head.ts";
 import { NEVER_SENT, withAttempt } from "./attempt.ts";
-import { BodyEnd } from "./body_end.ts";
-import type { DecodingLimits } from "./body_steps.ts";
+import { BodyEnd } from "./message/body_end.ts";
+import type { DecodingLimits } from "./message/body_steps.ts";
 import { shownKey } from "./connect_method.ts";
-import type { ConnectionSource, ConnectionWaiter, OpenRoundTrip } from "./connection_source.ts";
+import type { ConnectionSource, ConnectionWaiter, OpenRoundTrip } from "./pool/connection_source.ts";
 import type { Deadline } from "./deadlines.ts";
 import type { Dial } from "./dial.ts";
 import type { HttpRequest } from "./http_request.ts";
@@ -22,16 +22,16 @@ import {
   type ResponseConnection,
   type ResponseExchange,
   type Timings,
-} from "./http_response.ts";
-import { type Outgoing, outgoingRequest } from "./outgoing.ts";
-import type { PersistentConnection } from "./persistent_connection.ts";
-import type { Ticket } from "./pool.ts";
+} from "./message/http_response.ts";
+import { type Outgoing, outgoingRequest } from "./message/outgoing.ts";
+import type { PersistentConnection } from "./pool/persistent_connection.ts";
+import type { Ticket } from "./pool/pool.ts";
 import { discardBody, isReplayable } from "./request_body.ts";
 import { mayReplayAfter } from "./retry.ts";
 import { RoundTripTimes } from "./round_trip_times.ts";
-import { connectionEnds, forwarderOf, type Route } from "./route.ts";
+import { connectionEnds, forwarderOf, type Route } from "./route/route.ts";
 import { ListNode } from "./linked_list.ts";
-import type { Sender } from "./sending_turn.ts";
+import type { Sender } from "./pool/sending_turn.ts";
 import { type ClientTrace, traces } from "./trace.ts";
 
 /** Where the outcome of a round trip goes. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Timings } from "./http_response.ts";
+import type { Timings } from "./message/http_response.ts";
 
 /** Milliseconds that making a connection took; null where it did not happen. */
 export interface DialTimes {

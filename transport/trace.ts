@@ -5,7 +5,7 @@
  */
 import type { Address, TlsInfo } from "../conn/conn.ts";
 import type { HttpError } from "../conn/http_error.ts";
-import type { HttpHeaders } from "../http1/http_headers.ts";
+import type { HttpHeaders } from "../http/http_headers.ts";
 
 /**
  * Hooks, each optional, synchronous. Without one, nothing is done for it. What a hook throws ends no

@@ -5,21 +5,21 @@
  */
 import type { Dialer, TlsOptions } from "../conn/conn.ts";
 import { systemDialer } from "../conn/dial.ts";
-import { compileEgress, type EgressPolicy } from "../conn/egress.ts";
+import { compileEgress, type EgressPolicy } from "../conn/names/egress.ts";
 import { HttpError, printable } from "../conn/http_error.ts";
-import { hostFinder } from "../conn/resolving_dialer.ts";
+import { hostFinder } from "../conn/names/resolving_dialer.ts";
 import { checkTlsOptions } from "../conn/tls_options.ts";
-import { type ContentCoding, decodableCoding } from "../http1/content_coding.ts";
-import type { ParserMode } from "../http1/field_lines.ts";
+import { type ContentCoding, decodableCoding } from "../http/content_coding.ts";
+import type { ParserMode } from "../http1/field_lines_reader.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Connections } from "./connections.ts";
 import { HttpRequest } from "./http_request.ts";
-import type { HttpResponse } from "./http_response.ts";
-import { copiedTls, proxySettings, type ProxySpeechOptions } from "./proxy_settings.ts";
+import type { HttpResponse } from "./message/http_response.ts";
+import { copiedTls, proxySettings, type ProxySpeechOptions } from "./route/proxy_settings.ts";
 import { discardBody } from "./request_body.ts";
-import { type ProxyOption, Router } from "./route.ts";
-import type { LeasedConnection } from "./leased_connection.ts";
-import type { TransportSnapshot, TransportStats } from "./snapshot.ts";
+import { type ProxyOption, Router } from "./route/route.ts";
+import type { LeasedConnection } from "./pool/leased_connection.ts";
+import type { TransportSnapshot, TransportStats } from "./pool/snapshot.ts";
 import type { ClientTrace } from "./trace.ts";
 
 /** Takes a request and returns its response. */

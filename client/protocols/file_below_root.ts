@@ -7,7 +7,7 @@ import { constants } from "node:fs";
 import { type FileHandle, lstat, open, readlink, realpath } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
 import { HttpError, printable } from "../../conn/http_error.ts";
-import type { LocalSource } from "../../transport/local_exchange.ts";
+import type { LocalSource } from "../../transport/message/local_exchange.ts";
 
 /** Why there is no file to read. */
 export type Missing = "not-found" | "forbidden";

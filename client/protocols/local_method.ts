@@ -5,7 +5,7 @@
  */
 import { HttpError } from "../../conn/http_error.ts";
 import type { HttpRequest } from "../../transport/http_request.ts";
-import type { LocalAnswer } from "../../transport/local_exchange.ts";
+import type { LocalAnswer } from "../../transport/message/local_exchange.ts";
 
 /**
  * The answer to every method but GET and HEAD; null for these.

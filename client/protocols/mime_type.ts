@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isToken } from "../../http1/grammar.ts";
+import { isToken } from "../../http/grammar.ts";
 import { trimmed, trimmedEnd } from "../http_white_space.ts";
 
 const QUOTABLE = /^[\t\x20-\x7e\x80-\xff]*$/;

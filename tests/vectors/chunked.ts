@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Deviation } from "../../http1/field_lines.ts";
+import type { Deviation } from "../../http1/field_lines_reader.ts";
 import type { Vector } from "./vector.ts";
 
 /** What is read of a body. */

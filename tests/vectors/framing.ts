@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Deviation } from "../../http1/field_lines.ts";
+import type { Deviation } from "../../http1/field_lines_reader.ts";
 import type { Framing } from "../../http1/framing.ts";
 import type { Vector } from "./vector.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 import type { HttpErrorCode } from "../../conn/http_error.ts";
-import type { Deviation } from "../../http1/field_lines.ts";
+import type { Deviation } from "../../http1/field_lines_reader.ts";
 
 /** What becomes of a response: its content and what was forgiven, or an error. */
 export type MatrixOutcome =

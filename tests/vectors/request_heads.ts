@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ReadRequest } from "../read_message.ts";
+import type { ReadRequest } from "../support/read_message.ts";
 import type { Vector } from "./vector.ts";
 
 function request(

@@ -1,0 +1,213 @@
+/**
+ * Connections of Node: `node:net` and `node:tls`.
+ *
+ * @module
+ */
+import * as net from "node:net";
+import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "node:tls";
+import type { Address, Conn, Dialer, DialOptions, TcpAddress, TlsOptions } from "../conn.ts";
+import { abortable } from "../abortable.ts";
+import { dialError, nativeCode } from "../conn_error.ts";
+import { NodeConn } from "./node_conn.ts";
+import { Intake } from "./node_intake.ts";
+import { type NodeHandshake, nodeHandshake, nodeTls, nodeTlsOptions } from "./node_tls.ts";
+import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
+import { alternateFamilies, type Attempt, staggeredRace } from "../names/staggered_race.ts";
+import { resolveBySystem } from "../names/system_resolver.ts";
+import { checkDial, checkTlsOptions, serverNameFor, tellConnected } from "../tls_options.ts";
+import { endTurn } from "./turn_end.ts";
+
+/** Dials with `node:net` and `node:tls`. */
+export class NodeDialer implements Dialer {
+  #barrier: PollBarrier = new PollBarrier(barrierPair, endTurn);
+  /** One for all connections, with nothing of any dial. */
+  #closed = (): void => this.#barrier.closed();
+
+  /** {@inheritDoc Dialer.dial} */
+  async dial(address: Address, options: DialOptions = {}): Promise<Conn> {
+    const { signal, localAddress } = options;
+    checkDial(address, options);
+    const handshake = options.tls && {
+      options: options.tls,
+      serverName: serverNameFor(options.tls, address),
+      signal,
+    };
+    const tls = handshake && nodeTlsOptions(handshake);
+    signal?.throwIfAborted();
+    const targets = address.transport === "tcp" && net.isIP(address.hostname) === 0
+      ? await abortable(resolveTargets(address, localAddress), signal, {})
+      : [onlyTarget(address, localAddress)];
+    const race = staggeredRace(targets, (target) => start(target, tls));
+    const connecting = race.done.catch((error) => {
+      throw dialError(address, nativeCode(error), error);
+    });
+    const { socket, intake } = await abortable(connecting, signal, {
+      cancel: race.cancel,
+      discard: (late) => late.socket.destroy(),
+    });
+    tellConnected(options, () => socket.destroy());
+    this.#barrier.opened();
+    const { localAddr, remoteAddr } = addresses(socket, address);
+    if (handshake === undefined) {
+      return new NodeConn(socket, {
+        localAddr,
+        remoteAddr,
+        tls: null,
+        intake,
+        onClose: this.#closed,
+      });
+    }
+    const close = once(this.#closed);
+    return nodeHandshake(socket as TLSSocket, handshake, { localAddr, remoteAddr, intake, close });
+  }
+
+  /** {@inheritDoc Dialer.startTls} */
+  async startTls(conn: Conn, options: TlsOptions, signal?: AbortSignal): Promise<Conn> {
+    try {
+      checkTlsOptions(options);
+      const serverName = serverNameFor(options, conn.remoteAddr);
+      signal?.throwIfAborted();
+      const handshake = { options, serverName, signal };
+      return conn instanceof NodeConn
+        ? await this.#secure(conn, handshake)
+        : await nodeTls(conn, handshake);
+    } catch (error) {
+      conn.close();
+      throw error;
+    }
+  }
+
+  /** {@inheritDoc Dialer.pollBarrier} */
+  pollBarrier(): Promise<void> {
+    return this.#barrier.wait();
+  }
+
+  /** Straight over the stream of a connection: no Duplex in between. */
+  #secure(conn: NodeConn, handshake: NodeHandshake): Promise<Conn> {
+    const options = nodeTlsOptions(handshake);
+    const { localAddr, remoteAddr } = conn;
+    const { stream, setRef, onClose } = conn.release();
+    const close = once(() => {
+      stream.destroy();
+      onClose?.();
+    });
+    const socket = tlsConnect({ ...options, socket: stream });
+    const under = { localAddr, remoteAddr, setRef, close, whenClosed: () => conn.whenClosed() };
+    return nodeHandshake(socket, handshake, under);
+  }
+}
+
+function once(action: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) action();
+    done = true;
+  };
+}
+
+type Target = net.TcpNetConnectOpts | net.IpcNetConnectOpts;
+
+interface Connected {
+  socket: net.Socket;
+  intake: Intake;
+}
+
+/** The target of an address that needs no lookup. */
+function onlyTarget(address: Address, localAddress: string | undefined): Target {
+  return address.transport === "unix"
+    ? { path: address.path }
+    : { host: address.hostname, port: address.port, localAddress };
+}
+
+/**
+ * Finds the addresses of a host. Node's own race gives each of them up after 250 ms, and so cannot
+ * reach a slow one.
+ */
+async function resolveTargets(
+  address: TcpAddress,
+  localAddress: string | undefined,
+): Promise<Target[]> {
+  const { hostname, port } = address;
+  try {
+    const family = localAddress === undefined ? 0 : net.isIP(localAddress);
+    const found = await resolveBySystem(hostname, family);
+    return alternateFamilies(found).map(({ address: host }) => ({ host, port, localAddress }));
+  } catch (error) {
+    throw dialError(address, nativeCode(error), error);
+  }
+}
+
+/** Starts to connect; with TLS options the socket is one of TLS. */
+function start(target: Target, tls?: ConnectionOptions): Attempt<Connected> {
+  const intake = new Intake();
+  const options = { ...target, onread: intake, allowHalfOpen: true };
+  const socket = tls === undefined ? net.connect(options) : tlsConnect({ ...tls, ...options });
+  // Nothing is read before somebody asks for it; a handshake reads by itself.
+  if (tls === undefined) socket.pause();
+  if ("port" in target) socket.setNoDelay(true);
+  const done = new Promise<Connected>((resolve, reject) => {
+    // Stays when the dial fails: later errors are of no interest and must not be unhandled.
+    socket.on("error", reject);
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      resolve({ socket, intake });
+    });
+  });
+  return {
+    done,
+    cancel: () => {
+      socket.on("error", () => {});
+      socket.destroy();
+    },
+  };
+}
+
+function addresses(
+  socket: net.Socket,
+  address: Address,
+): { localAddr: Address; remoteAddr: Address } {
+  if (address.transport === "unix") {
+    return { localAddr: { transport: "unix", path: "" }, remoteAddr: address };
+  }
+  return {
+    localAddr: {
+      transport: "tcp",
+      hostname: socket.localAddress ?? "",
+      port: socket.localPort ?? 0,
+    },
+    remoteAddr: {
+      transport: "tcp",
+      hostname: socket.remoteAddress ?? address.hostname,
+      port: socket.remotePort ?? address.port,
+    },
+  };
+}
+
+const loopback: Address = { transport: "tcp", hostname: "127.0.0.1", port: 0 };
+
+/** Makes the two ends of a loopback connection. */
+async function barrierPair(): Promise<[BarrierEnd, BarrierEnd]> {
+  const server = net.createServer({ noDelay: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(0, "127.0.0.1", resolve);
+    });
+    const { port } = server.address() as net.AddressInfo;
+    const accepted = new Promise<net.Socket>((resolve) => server.once("connection", resolve));
+    const near = (await start({ host: "127.0.0.1", port }).done).socket;
+    const far = await accepted;
+    if (far.remotePort !== near.localPort) {
+      near.destroy();
+      far.destroy();
+      throw new Error("Somebody else has connected");
+    }
+    const ends = [near, far].map((socket) =>
+      new NodeConn(socket, { ...addresses(socket, loopback), tls: null })
+    );
+    for (const end of ends) end.unref();
+    return [ends[0], ends[1]];
+  } finally {
+    server.close();
+  }
+}
