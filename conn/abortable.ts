@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { tellFault, tellRejection } from "./fault.ts";
 
 /** What to do when the signal wins. */
 export interface AbortActions<T> {
@@ -24,23 +25,54 @@ export function abortable<T>(
 ): Promise<T> {
   if (signal === undefined) return work;
   return new Promise<T>((resolve, reject) => {
-    let aborted = false;
-    const onAbort = () => {
-      aborted = true;
-      signal.removeEventListener("abort", onAbort);
+    let over = false;
+    const giveUp = (reason: unknown) => {
+      over = true;
       actions.cancel?.();
-      reject(signal.reason);
+      reject(reason);
     };
-    signal.addEventListener("abort", onAbort);
+    const onAbort = () => {
+      if (over) return;
+      leave(signal, onAbort);
+      giveUp(signal.reason);
+    };
     work.then((value) => {
-      if (aborted) return actions.discard?.(value);
-      signal.removeEventListener("abort", onAbort);
+      if (over) return letGo(value, actions);
+      over = true;
+      leave(signal, onAbort);
       resolve(value);
     }, (error) => {
-      if (aborted) return;
-      signal.removeEventListener("abort", onAbort);
+      if (over) return;
+      over = true;
+      leave(signal, onAbort);
       reject(error);
     });
-    if (signal.aborted) onAbort();
+    try {
+      signal.addEventListener("abort", onAbort);
+      if (signal.aborted) onAbort();
+    } catch (error) {
+      // A signal that is none of the platform's.
+      giveUp(error);
+    }
   });
+}
+
+/** It may be none of the platform's: what it throws must not keep the work from being told. */
+function leave(signal: AbortSignal, listener: () => void): void {
+  try {
+    signal.removeEventListener("abort", listener);
+  } catch (error) {
+    tellFault("A signal failed", error);
+  }
+}
+
+/** Of work that was given up. */
+function letGo<T>(late: T, actions: AbortActions<T>): void {
+  const what = "What came too late could not be let go of";
+  try {
+    const returned: unknown = actions.discard?.(late);
+    tellRejection(what, returned);
+  } catch (error) {
+    tellFault(what, error);
+  }
 }

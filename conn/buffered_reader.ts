@@ -5,14 +5,20 @@
  */
 import type { Reader } from "./conn.ts";
 
-/** Bytes. Default capacity; a response head with a small body fits, an idle connection stays light. */
-export const DEFAULT_READ_BUFFER_BYTES: number = 16 * 1024;
+/**
+ * Bytes. Default capacity. What servers buffer (8 KiB, 16 KiB) and a record of TLS fit with the head in
+ * front of them; an idle connection stays light.
+ */
+export const DEFAULT_READ_BUFFER_BYTES: number = 20 * 1024;
 
 /** Bytes. What a connection has that brings little at a time: most of the idle ones. */
 const RESTING_BYTES = 1024;
 
 /** How much larger the storage becomes when a read has filled it. */
 const GROWTH = 4;
+
+/** The storage of who has read nothing into one of its own yet. */
+const NO_STORAGE: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 /**
  * A buffer over a {@linkcode Reader} that a parser looks into without copying.
@@ -44,18 +50,20 @@ export class BufferedReader implements Reader {
   readonly #capacityBytes: number;
   /** Whether a read has filled the storage: more may come at a time than it takes. */
   #wasFull = false;
+  /** The storage of its own while `bytes` is lent; else null. */
+  #own: Uint8Array<ArrayBuffer> | null = null;
 
   /**
    * Makes a buffer.
    *
    * @param source Where bytes come from.
    * @param capacityBytes Integer >= 1; the storage begins smaller, and grows beyond it only on
-   * {@linkcode space}.
+   * {@linkcode space}. There is none before that.
    */
   constructor(source: Reader, capacityBytes: number = DEFAULT_READ_BUFFER_BYTES) {
     this.#source = source;
     this.#capacityBytes = capacityBytes;
-    this.bytes = new Uint8Array(Math.min(capacityBytes, RESTING_BYTES));
+    this.bytes = NO_STORAGE;
   }
 
   /** How many bytes are unread. */
@@ -68,11 +76,16 @@ export class BufferedReader implements Reader {
    * Follow a read into it by {@linkcode added}. The caller bounds the growth.
    */
   space(): Uint8Array<ArrayBuffer> {
+    this.keep();
     if (this.start === this.end) {
       this.start = 0;
       this.end = 0;
       const { length } = this.bytes;
-      if (length > this.#capacityBytes || (this.#wasFull && length < this.#capacityBytes)) {
+      if (length === 0) {
+        this.bytes = new Uint8Array(this.#restingBytes);
+      } else if (
+        length > this.#capacityBytes || (this.#wasFull && length < this.#capacityBytes)
+      ) {
         this.#wasFull = false;
         this.bytes = new Uint8Array(Math.min(length * GROWTH, this.#capacityBytes));
       }
@@ -84,7 +97,7 @@ export class BufferedReader implements Reader {
         this.end -= this.start;
         this.start = 0;
       } else {
-        this.#grow(this.bytes.length * 2);
+        this.#grow(Math.max(this.bytes.length * 2, this.#capacityBytes));
       }
     }
     return this.bytes.subarray(this.end);
@@ -98,9 +111,60 @@ export class BufferedReader implements Reader {
 
   /** Puts a copy of `bytes` behind what is buffered; for bytes that were read past this buffer. */
   put(bytes: Uint8Array): void {
-    if (this.bytes.length - this.end < bytes.length) this.#grow(this.buffered + bytes.length);
+    this.keep();
+    const { buffered } = this;
+    const needed = buffered + bytes.length;
+    if (needed > this.bytes.length) {
+      // Twice as much as there is, so that bytes that come one by one are not moved each time.
+      this.#grow(Math.max(needed, buffered * 2, this.#restingBytes));
+    } else if (needed > this.bytes.length - this.start) {
+      this.bytes.copyWithin(0, this.start, this.end);
+      this.start = 0;
+      this.end = buffered;
+    }
     this.bytes.set(bytes, this.end);
     this.end += bytes.length;
+  }
+
+  /**
+   * Takes `bytes` that came but are another's: not copied where nothing else is buffered.
+   *
+   * Order: {@linkcode keep}, before they are the other's again.
+   */
+  lend(bytes: Uint8Array<ArrayBuffer>): void {
+    this.keep();
+    if (this.start < this.end) return this.put(bytes);
+    this.#own = this.bytes;
+    this.bytes = bytes;
+    this.start = 0;
+    this.end = bytes.length;
+  }
+
+  /** Copies what is unread of bytes that were lent. */
+  keep(): void {
+    const own = this.#own;
+    if (own === null) return;
+    const { bytes, start, end } = this;
+    this.#own = null;
+    this.bytes = own;
+    this.start = 0;
+    this.end = 0;
+    if (start < end) this.put(bytes.subarray(start, end));
+    else this.rest();
+  }
+
+  /** Lets go of a storage that has become large once, if nothing is in it. */
+  rest(): void {
+    if (this.start === this.end && this.bytes.length > this.#capacityBytes && !this.isLent) {
+      this.bytes = NO_STORAGE;
+      this.start = 0;
+      this.end = 0;
+    }
+  }
+
+  /** Whether what is buffered is another's. */
+  get isLent(): boolean {
+    return this.#own !== null;
   }
 
   /** Marks `n` buffered bytes as used. */
@@ -140,8 +204,12 @@ export class BufferedReader implements Reader {
     return n > 0 ? Promise.resolve(n) : this.#source.read(p);
   }
 
+  get #restingBytes(): number {
+    return Math.min(this.#capacityBytes, RESTING_BYTES);
+  }
+
   #grow(toBytes: number): void {
-    const larger = new Uint8Array(Math.max(toBytes, this.#capacityBytes));
+    const larger = new Uint8Array(toBytes);
     larger.set(this.bytes.subarray(this.start, this.end));
     this.bytes = larger;
     this.end -= this.start;

@@ -134,7 +134,8 @@ export class BufferedWriter {
 
   #grow(toBytes: number): void {
     const larger = new Uint8Array(Math.max(toBytes, this.#bytes.length * 2));
-    larger.set(this.#bytes.subarray(0, this.#length));
+    // Whoever was given the storage to write may have transferred it: nothing of it is needed then.
+    if (this.#length > 0) larger.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = larger;
     this.#view = larger;
   }

@@ -18,9 +18,13 @@ export interface Clock {
   stopTimer(handle: TimerHandle): void;
   /**
    * Calls back once the runtime has told of what the kernel had when it was asked last. Absent: no
-   * request waits for others.
+   * request waits for others, and what nobody reads is taken without waiting for a reader.
+   *
+   * @returns What `cancelEndOfTurn` is given, where that is there.
    */
-  atEndOfTurn?(callback: () => void): void;
+  atEndOfTurn?(callback: () => void): unknown;
+  /** Forgets a callback of `atEndOfTurn`. Absent: it is called, and finds nothing to do. */
+  cancelEndOfTurn?(handle: unknown): void;
 }
 
 /** A running timer, opaque. */
@@ -36,5 +40,6 @@ export const systemClock: Clock = {
     return handle;
   },
   stopTimer: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
-  atEndOfTurn: (callback) => void setImmediate(callback),
+  atEndOfTurn: (callback) => setImmediate(callback),
+  cancelEndOfTurn: (handle) => clearImmediate(handle as ReturnType<typeof setImmediate>),
 };

@@ -61,7 +61,8 @@ export interface Closer {
  */
 export interface Conn extends Reader, Writer, Closer {
   /**
-   * Reads at least one byte into `p`. `p` belongs to the connection until the promise settles.
+   * Reads at least one byte into `p`. `p` belongs to the connection until the promise settles; where
+   * it is detached or resized before, the read fails with `ERR_INVALID_REQUEST`.
    *
    * Cancel: {@linkcode Conn.close} is the only way.
    *
@@ -86,7 +87,8 @@ export interface Conn extends Reader, Writer, Closer {
    * until then.
    *
    * @returns `p.length`.
-   * @throws {HttpError} as for {@linkcode Conn.read}; {@linkcode Conn.bytesWritten} tells how much
+   * @throws {HttpError} `ERR_INVALID_REQUEST`: `p` was detached or resized while it waited, so that
+   * a part of it is missing. Else as for {@linkcode Conn.read}; {@linkcode Conn.bytesWritten} tells how much
    * was accepted before.
    */
   write(p: Uint8Array): Promise<number>;
@@ -125,6 +127,20 @@ export interface Conn extends Reader, Writer, Closer {
    * Absent: false.
    */
   readonly readsInParts?: boolean;
+  /**
+   * Whether the runtime tells of a read some time after it has read: other code of the program may
+   * have run in between, and more may have come meanwhile. Absent: false.
+   */
+  readonly tellsLate?: boolean;
+  /**
+   * Looks at the kernel this moment, without waiting for the event loop to do so: whether it holds
+   * nothing for this connection, no bytes and no end. False: it does, or what came has not been told
+   * yet; the connection must be closed then, as what was found may be lost. Null, or absent: that
+   * cannot be seen. Over TLS it is about records.
+   *
+   * Order: while a read is pending, and nothing else.
+   */
+  kernelIsEmpty?(): boolean | null;
   /** Keeps the process alive while a read is pending (the state of a new connection). */
   ref(): void;
   /** Lets the process exit although a read is pending. */
@@ -143,7 +159,7 @@ export interface Conn extends Reader, Writer, Closer {
 
 /** How to secure a connection. An option that the runtime cannot honour is refused, never ignored. */
 export interface TlsOptions {
-  /** PEM certificates of authorities to trust. */
+  /** PEM certificates of authorities to trust, or of a server that has signed its own. */
   caCerts?: string[];
   /**
    * Whether `caCerts` are trusted besides the runtime's defaults or instead of them.
@@ -182,6 +198,11 @@ export interface TlsInfo {
   protocol: string | null;
   /** Which TLS implementation served. */
   engine: "deno" | "bun" | "node";
+  /**
+   * Whether the session of an earlier connection was taken up, with less of a handshake. What is told
+   * of the peer is then what was verified when that session began. Null: the engine does not tell.
+   */
+  sessionReused: boolean | null;
   /** The peer's leaf certificate, null where the engine does not tell. */
   peerCertificate: {
     subject: string;
@@ -206,8 +227,12 @@ export interface DialOptions {
   /**
    * Called once when the connection is open, before the TLS handshake: what tells a caller of
    * `dial({ tls })` where connecting ends and securing begins. What it throws rejects the dial.
+   *
+   * @param socket By which the handshake can be kept from keeping the process alive, as by
+   * {@linkcode Conn.ref} and {@linkcode Conn.unref}, as long as `dial()` has not settled. Missing
+   * where the runtime has no way.
    */
-  onConnect?: () => void;
+  onConnect?: (socket?: Pick<Conn, "ref" | "unref">) => void;
 }
 
 /** Makes connections. */
@@ -238,6 +263,9 @@ export interface Dialer {
   /**
    * Settles once the kernel has been polled for every connection of this dialer, so that what it
    * held when the call was made has reached the pending reads. Absent where nothing is held back.
+   *
+   * @param sure Called, as often as is of use, before it settles: what the kernel holds at the moment
+   * of the last call has reached the pending reads too. Must not throw.
    */
-  pollBarrier?(): Promise<void>;
+  pollBarrier?(sure?: () => void): Promise<void>;
 }

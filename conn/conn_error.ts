@@ -6,6 +6,7 @@
  */
 import type { Address } from "./conn.ts";
 import { HttpError, printable } from "./http_error.ts";
+import { systemError } from "./system_error.ts";
 
 /** Why dialling failed, by the error code of the operating system or the resolver. */
 const dialReasons: Readonly<Record<string, string>> = {
@@ -40,13 +41,22 @@ export function addressText(address: Address): string {
 
 /** The error code that a native error carries, or `""`. */
 export function nativeCode(error: unknown): string {
-  const code = (error as { code?: unknown } | null | undefined)?.code;
-  return typeof code === "string" ? code : "";
+  try {
+    const code = (error as { code?: unknown } | null | undefined)?.code;
+    return typeof code === "string" ? code : "";
+  } catch {
+    // What callers throw may be anything.
+    return "";
+  }
 }
 
 /** What a native error says, for the end of a message. */
 export function nativeText(error: unknown): string {
-  return printable(error instanceof Error ? error.message : String(error));
+  try {
+    return printable(error instanceof Error ? `${error.message}` : String(error));
+  } catch {
+    return "an error without text";
+  }
 }
 
 /** `ERR_DIAL` for a dial that failed with the code of an operating system. */
@@ -54,7 +64,7 @@ export function dialError(address: Address, code: string, cause: unknown): HttpE
   const reason = dialReasons[code] ?? nativeText(cause);
   return new HttpError("ERR_DIAL", `Cannot connect to ${addressText(address)}: ${reason}`, {
     phase: "dial",
-    cause,
+    cause: systemError(cause, { code, syscall: "connect", address }),
   });
 }
 
@@ -68,7 +78,10 @@ export function tlsError(serverName: string, reason: string, cause: unknown): Ht
 export function lostError(phase: "request" | "body", cause?: unknown): HttpError {
   const action = phase === "request" ? "write" : "read";
   const reason = cause === undefined ? "connection is lost" : nativeText(cause);
-  return new HttpError("ERR_CONNECTION_LOST", `Cannot ${action}: ${reason}`, { phase, cause });
+  return new HttpError("ERR_CONNECTION_LOST", `Cannot ${action}: ${reason}`, {
+    phase,
+    cause: systemError(cause, { code: nativeCode(cause), syscall: action }),
+  });
 }
 
 /** `ERR_CLOSED`: the connection was closed from this side. */
@@ -83,6 +96,16 @@ export function busyError(phase: "request" | "body"): HttpError {
   return new HttpError("ERR_INVALID_REQUEST", `Cannot ${action}: a ${action} is under way`, {
     phase,
   });
+}
+
+/** `ERR_INVALID_REQUEST` for an array that changed meanwhile: what was in it, or was to be, is lost. */
+export function resizedError(phase: "request" | "body"): HttpError {
+  const action = phase === "request" ? "write" : "read";
+  return new HttpError(
+    "ERR_INVALID_REQUEST",
+    `Cannot ${action}: the array was detached or resized`,
+    { phase },
+  );
 }
 
 /** `ERR_INVALID_REQUEST` for a write after `closeWrite()`. */

@@ -4,6 +4,9 @@
  * @module
  */
 import type { Address, Conn, Dialer, DialOptions, TlsOptions } from "./conn.ts";
+import { isBelowLocalhost } from "./names/ip_class.ts";
+import { resolvingDialer } from "./names/resolving_dialer.ts";
+import { checkNetwork } from "./network_guard.ts";
 
 /** Loads the adapter when it is first needed, and passes everything on to it. */
 class SystemDialer implements Dialer {
@@ -15,8 +18,20 @@ class SystemDialer implements Dialer {
   #loaded: Dialer | null = null;
   #loading: Promise<Dialer> | null = null;
 
+  /** Dials names of this machine that the runtimes would look up, each in another way. */
+  #local: Dialer | null = null;
+
   /** {@inheritDoc Dialer.dial} */
   dial(address: Address, options?: DialOptions): Promise<Conn> {
+    try {
+      checkNetwork(address);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (address.transport === "tcp" && isBelowLocalhost(address.hostname)) {
+      this.#local ??= resolvingDialer({ dialer: this, hosts: {} });
+      return this.#local.dial(address, options);
+    }
     return this.#loaded === null
       ? this.#load().then((dialer) => dialer.dial(address, options))
       : this.#loaded.dial(address, options);
@@ -28,9 +43,10 @@ class SystemDialer implements Dialer {
   }
 
   /** {@inheritDoc Dialer.pollBarrier} */
-  pollBarrier(): Promise<void> {
+  pollBarrier(sure?: () => void): Promise<void> {
+    if (this.#loaded !== null) return this.#loaded.pollBarrier!(sure);
     // Before the first dial there is no connection to wait for.
-    return this.#loaded?.pollBarrier?.() ?? Promise.resolve();
+    return this.#loading?.then((dialer) => dialer.pollBarrier!(sure)) ?? Promise.resolve();
   }
 
   #load(): Promise<Dialer> {
@@ -39,13 +55,16 @@ class SystemDialer implements Dialer {
 }
 
 async function loadDialer(): Promise<Dialer> {
-  if ("Deno" in globalThis) return new (await import("./deno.ts")).DenoDialer();
+  if ("Deno" in globalThis) return new (await import("./runtimes/deno.ts")).DenoDialer();
   if ("Bun" in globalThis) return new (await import("./runtimes/bun.ts")).BunDialer();
   return new (await import("./runtimes/node.ts")).NodeDialer();
 }
 
 /**
  * Makes a dialer of the running runtime's own sockets. Its adapter is loaded at the first dial.
+ *
+ * The system looks names up, but for `localhost.` and the names below `localhost`: those are
+ * 127.0.0.1 and ::1, which race as RFC 8305 says. On Deno, `--allow-net` must permit these then.
  *
  * @example Connect, write, read
  * ```ts

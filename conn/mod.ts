@@ -7,23 +7,12 @@
 export { BufferedReader } from "./buffered_reader.ts";
 export { BufferedWriter } from "./buffered_writer.ts";
 export type { Clock, TimerHandle } from "./clock.ts";
-export type {
-  Address,
-  Closer,
-  Conn,
-  Dialer,
-  DialOptions,
-  Reader,
-  TcpAddress,
-  TlsInfo,
-  TlsOptions,
-  UnixAddress,
-  Writer,
-} from "./conn.ts";
+export type * from "./conn.ts";
 export { systemDialer } from "./dial.ts";
 export type { EgressPolicy } from "./names/egress.ts";
 export {
   type Attempt,
+  type Http2Cause,
   HttpError,
   type HttpErrorCode,
   type HttpErrorOptions,
@@ -33,3 +22,4 @@ export { pipe, type PipeConn, type PipeOptions } from "./pipe.ts";
 export { resolvingDialer, type ResolvingDialerOptions } from "./names/resolving_dialer.ts";
 export { connFromStreams, type StreamConnOptions, type StreamPair } from "./streams.ts";
 export { unixDialer } from "./unix_dialer.ts";
+export { type ConnOverrides, wrapConn } from "./wrap_conn.ts";

@@ -16,6 +16,22 @@ export function copyPiece(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);
 }
 
+/** A copy of `bytes[start..end)`, which whoever asked for a whole body keeps. */
+export function copyPart(
+  bytes: Uint8Array<ArrayBuffer>,
+  start: number,
+  end: number,
+): Uint8Array<ArrayBuffer> {
+  ballast(end - start);
+  return bytes.slice(start, end);
+}
+
+/** Bytes. What is smaller is not worth the call: the objects around it weigh as much. */
+const SMALL_BYTES = 2 * 1024;
+
+/** The engine of Bun collects in time. */
+const needsBallast = !("Bun" in globalThis);
+
 /** Copied from: 64 KiB of V8's heap, the ballast of 256 KiB. */
 const ballastElements: readonly number[] = new Array(8 * 1024).fill(0);
 
@@ -27,5 +43,5 @@ const ballastElements: readonly number[] = new Array(8 * 1024).fill(0);
  * A copy of a part, because a compiler leaves out a new array that nobody uses.
  */
 function ballast(bytes: number): void {
-  ballastElements.slice(0, bytes >> 5);
+  if (bytes > SMALL_BYTES && needsBallast) ballastElements.slice(0, bytes >> 5);
 }

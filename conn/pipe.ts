@@ -4,9 +4,10 @@
  * @module
  */
 import type { Address, Conn } from "./conn.ts";
-import { busyError, closedError, endedError, lostError } from "./conn_error.ts";
+import { busyError, closedError, endedError, lostError, resizedError } from "./conn_error.ts";
 import { Gone } from "./gone.ts";
 import type { HttpError } from "./http_error.ts";
+import { KnownConn } from "./known_conn.ts";
 
 /** How to make a pipe. */
 export interface PipeOptions {
@@ -30,12 +31,16 @@ export interface PipeConn extends Conn {
 
 interface PendingRead {
   p: Uint8Array;
+  /** How long it was at the call. */
+  bytes: number;
   resolve: (count: number | null) => void;
   reject: (error: HttpError) => void;
 }
 
 interface PendingWrite {
   p: Uint8Array;
+  /** How long it was at the call. */
+  bytes: number;
   offset: number;
   resolve: (count: number) => void;
   reject: (error: HttpError) => void;
@@ -72,7 +77,7 @@ class Channel {
     }
     if (this.#ended) return Promise.resolve(null);
     return new Promise((resolve, reject) => {
-      this.#reader = { p, resolve, reject };
+      this.#reader = { p, bytes: p.length, resolve, reject };
     });
   }
 
@@ -81,7 +86,7 @@ class Channel {
     if (this.#writeFailure !== null) return Promise.reject(this.#writeFailure());
     if (this.#ended) return Promise.reject(endedError());
     return new Promise((resolve, reject) => {
-      this.#writer = { p, offset: 0, resolve, reject };
+      this.#writer = { p, bytes: p.length, offset: 0, resolve, reject };
       this.#acceptWrite();
     });
   }
@@ -140,7 +145,17 @@ class Channel {
   #acceptWrite(): void {
     const writer = this.#writer;
     if (writer === null) return;
-    const reader = this.#reader;
+    if (writer.p.length !== writer.bytes) {
+      this.#writer = null;
+      writer.reject(resizedError("request"));
+      return;
+    }
+    let reader = this.#reader;
+    if (reader !== null && reader.p.length !== reader.bytes) {
+      this.#reader = null;
+      reader.reject(resizedError("body"));
+      reader = null;
+    }
     if (reader !== null && writer.offset < writer.p.length) {
       const count = Math.min(reader.p.length, writer.p.length - writer.offset);
       reader.p.set(writer.p.subarray(writer.offset, writer.offset + count));
@@ -153,7 +168,7 @@ class Channel {
     writer.offset += this.#putIn(writer.p, writer.offset);
     if (writer.offset < writer.p.length) return;
     this.#writer = null;
-    writer.resolve(writer.p.length);
+    writer.resolve(writer.bytes);
   }
 
   #putIn(p: Uint8Array, offset: number): number {
@@ -182,7 +197,7 @@ class Channel {
   }
 }
 
-class PipeEnd implements PipeConn {
+class PipeEnd extends KnownConn implements PipeConn {
   readonly localAddr: Address;
   readonly remoteAddr: Address;
   readonly tls = null;
@@ -192,6 +207,7 @@ class PipeEnd implements PipeConn {
   #gone: Gone = new Gone();
 
   constructor(incoming: Channel, outgoing: Channel, addresses: [Address, Address]) {
+    super();
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     [this.localAddr, this.remoteAddr] = addresses;

@@ -89,6 +89,7 @@ class StreamConn implements Conn {
     while (true) {
       const { done, value } = await this.#reader.read();
       if (done) return null;
+      if (!(value instanceof Uint8Array)) throw new TypeError("a chunk is no Uint8Array");
       if (this.#closed || value.length > 0) return this.#take(p, value);
     }
   }
@@ -106,13 +107,14 @@ class StreamConn implements Conn {
     if (this.#closed) return Promise.reject(closedError("request"));
     if (this.#writeEnded) return Promise.reject(endedError());
     if (p.length === 0) return Promise.resolve(0);
+    const { length } = p;
     const writing = this.#writing = Promise.withResolvers<number>();
     // A copy: the stream may hold the chunk after its write has settled, the caller reuses `p`.
     this.#writer.write(p.slice()).then(() => {
       if (this.#closed) return;
       this.#writing = null;
-      this.#bytesWritten += p.length;
-      writing.resolve(p.length);
+      this.#bytesWritten += length;
+      writing.resolve(length);
     }, (error) => {
       if (this.#closed) return;
       this.#writing = null;

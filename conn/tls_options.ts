@@ -76,11 +76,18 @@ export function checkDial(address: Address, options: DialOptions): void {
  * Tells the caller that the connection is open.
  *
  * @param close Called when the caller throws.
+ * @param socket What keeps the process alive during the handshake, where that can be let go of.
  * @throws What the caller throws.
  */
-export function tellConnected(options: DialOptions, close: () => void): void {
+export function tellConnected(
+  options: DialOptions,
+  close: () => void,
+  socket?: { ref(): unknown; unref(): unknown },
+): void {
   try {
-    options.onConnect?.();
+    options.onConnect?.(
+      socket && { ref: () => void socket.ref(), unref: () => void socket.unref() },
+    );
   } catch (error) {
     close();
     throw error;

@@ -29,8 +29,8 @@ class UnixDialer implements Dialer {
   }
 
   /** {@inheritDoc Dialer.pollBarrier} */
-  pollBarrier(): Promise<void> {
-    return this.#system.pollBarrier!();
+  pollBarrier(sure?: () => void): Promise<void> {
+    return this.#system.pollBarrier!(sure);
   }
 }
 

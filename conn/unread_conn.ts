@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Address, Conn, TlsInfo } from "./conn.ts";
+import type { Conn } from "./conn.ts";
+import { ConnOver } from "./conn_over.ts";
 
 /**
  * The connection as the caller should see it: `unread` first, then what `conn` brings.
@@ -20,11 +21,12 @@ export function hasUnread(conn: Conn): boolean {
   return conn instanceof UnreadConn && conn.isWaiting;
 }
 
-class UnreadConn implements Conn {
+class UnreadConn extends ConnOver implements Conn {
   readonly #conn: Conn;
   #unread: Uint8Array | null;
 
   constructor(conn: Conn, unread: Uint8Array) {
+    super(conn);
     this.#conn = conn;
     this.#unread = unread;
   }
@@ -47,10 +49,6 @@ class UnreadConn implements Conn {
     return this.#conn.write(p);
   }
 
-  closeWrite(): Promise<void> {
-    return this.#conn.closeWrite();
-  }
-
   close(): void {
     this.#unread = null;
     this.#conn.close();
@@ -58,37 +56,5 @@ class UnreadConn implements Conn {
 
   get readsInParts(): boolean {
     return this.#conn.readsInParts ?? false;
-  }
-
-  whenClosed(): Promise<void> {
-    return this.#conn.whenClosed?.() ?? Promise.resolve();
-  }
-
-  ref(): void {
-    this.#conn.ref();
-  }
-
-  unref(): void {
-    this.#conn.unref();
-  }
-
-  get bytesWritten(): number {
-    return this.#conn.bytesWritten;
-  }
-
-  get bytesRead(): number {
-    return this.#conn.bytesRead;
-  }
-
-  get localAddr(): Address {
-    return this.#conn.localAddr;
-  }
-
-  get remoteAddr(): Address {
-    return this.#conn.remoteAddr;
-  }
-
-  get tls(): TlsInfo | null {
-    return this.#conn.tls;
   }
 }

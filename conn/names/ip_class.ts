@@ -87,6 +87,17 @@ export function isLocalhost(hostname: string): boolean {
   return /^(?:.*\.)?localhost\.?$/i.test(hostname);
 }
 
+/**
+ * Tells whether a name means this machine and nobody needs to be asked where that is: one below
+ * `localhost`, or `localhost.`. The bare name is left to the system, which always knows it, and to
+ * whoever has permitted it by this name. Pure.
+ *
+ * @see RFC 6761 section 6.3
+ */
+export function isBelowLocalhost(hostname: string): boolean {
+  return isLocalhost(hostname) && hostname.length > "localhost".length;
+}
+
 /** Ways to write an IPv4 address into an IPv6 one. */
 const embedding = new Blocks(
   // IPv4-compatible and IPv4-translated.

@@ -15,9 +15,13 @@ import {
   deniedIp,
   type EgressPolicy,
 } from "./egress.ts";
+import { guardedClock } from "../guarded_clock.ts";
+import { guardedConn, unguardedConn } from "../guarded_conn.ts";
 import { HostCache } from "./host_cache.ts";
 import { HttpError, printable } from "../http_error.ts";
+import { checkNetwork } from "../network_guard.ts";
 import { type IpAddress, ipText, parseHostIp, parseIp } from "./ip_address.ts";
+import { isBelowLocalhost } from "./ip_class.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "./staggered_race.ts";
 import { resolveBySystem } from "./system_resolver.ts";
 import { checkDial, tellConnected } from "../tls_options.ts";
@@ -26,7 +30,10 @@ import { checkDial, tellConnected } from "../tls_options.ts";
 export interface ResolvingDialerOptions {
   /** What dials the addresses that were found. */
   dialer: Dialer;
-  /** Finds the IP addresses of a host, best first. Default: the system's resolver. */
+  /**
+   * Finds the IP addresses of a host, best first. Default: the system's resolver, which is not asked
+   * for `localhost.` and the names below it: they are 127.0.0.1 and ::1.
+   */
   resolve?: (hostname: string) => Promise<string[]>;
   /**
    * IP addresses of hosts that are not looked up; case and a dot at the end of the name do not
@@ -59,7 +66,7 @@ class ResolvingDialer implements Dialer {
   readonly #cache: HostCache<readonly Candidate[]>;
   readonly #egress: CompiledEgress | null;
   readonly #clock: Clock;
-  readonly pollBarrier?: () => Promise<void>;
+  readonly pollBarrier?: (sure?: () => void) => Promise<void>;
 
   constructor(options: ResolvingDialerOptions) {
     const { dialer, dnsCacheTtlMs = 0, maxCachedHosts = 256 } = options;
@@ -76,13 +83,15 @@ class ResolvingDialer implements Dialer {
     this.#resolve = options.resolve ?? null;
     this.#hosts = readHosts(options.hosts ?? {});
     this.#egress = options.egress === undefined ? null : compileEgress(options.egress);
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = guardedClock(options.clock ?? systemClock);
     this.#cache = new HostCache({
       ttlMs: dnsCacheTtlMs,
       maxHosts: maxCachedHosts,
       clock: this.#clock,
     });
-    if (dialer.pollBarrier !== undefined) this.pollBarrier = () => dialer.pollBarrier!();
+    if (dialer.pollBarrier !== undefined) {
+      this.pollBarrier = (sure) => dialer.pollBarrier!(sure);
+    }
   }
 
   /** {@inheritDoc Dialer.dial} */
@@ -131,7 +140,7 @@ class ResolvingDialer implements Dialer {
     if (tls === undefined) return conn;
     // Only the winner: the others need not see half a handshake.
     const named = { ...tls, serverName: tls.serverName ?? address.hostname };
-    return await this.#dialer.startTls(conn, named, signal);
+    return await this.#dialer.startTls(unguardedConn(conn), named, signal);
   }
 
   /** @throws {HttpError} `ERR_BLOCKED`: none of them may be dialled. */
@@ -148,7 +157,8 @@ class ResolvingDialer implements Dialer {
   #attempt(address: TcpAddress, localAddress: string | undefined): Attempt<Conn> {
     const controller = new AbortController();
     const { signal } = controller;
-    const dial = async () => await this.#dialer.dial(address, { signal, localAddress });
+    const dial = async () =>
+      guardedConn(await this.#dialer.dial(address, { signal, localAddress }));
     const done = dial();
     return {
       done,
@@ -164,6 +174,9 @@ class ResolvingDialer implements Dialer {
     const name = address.hostname.toLowerCase();
     const fixed = this.#hosts.get(withoutDot(name));
     if (fixed !== undefined) return fixed;
+    if (this.#resolve === null && isBelowLocalhost(name)) return loopback;
+    // Asking for a name is talking to somebody, too.
+    if (this.#resolve === null) checkNetwork(address);
     try {
       return await this.#cache.get(name, () => this.#ask(address.hostname));
     } catch (error) {
@@ -196,6 +209,11 @@ function readCandidates(
   }
   return alternateFamilies([...candidates.values()]);
 }
+
+const loopback: readonly Candidate[] = [
+  { family: 4, ip: parseIp("127.0.0.1")! },
+  { family: 6, ip: parseIp("::1")! },
+];
 
 function readHosts(
   hosts: Record<string, string | string[]>,
@@ -249,7 +267,8 @@ function invalidOption(key: string, reason: string): HttpError {
 
 /**
  * Makes a dialer that finds the addresses of a host itself: from `hosts`, by `resolve`, or by the
- * system's resolver. Every address is checked against the egress policy, and the one that was
+ * system's resolver; where there is no `resolve`, names below `localhost` are this machine without
+ * being looked up (RFC 6761 section 6.3). Every address is checked against the egress policy, and the one that was
  * checked is the one that is dialled: there is no second lookup that could answer differently.
  *
  * The addresses race as RFC 8305 says: the next is started 250 ms after the one before, or at once

@@ -8,9 +8,10 @@ import { abortable } from "../abortable.ts";
 import { BunConn, type BunHandlers, type BunSocket, type BunTls, withPem } from "./bun_conn.ts";
 import { dialError, nativeCode } from "../conn_error.ts";
 import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
+import { SecondDialer } from "./second_dialer.ts";
+import { startTlsOver } from "./start_tls.ts";
 import {
   checkDial,
-  checkTlsOptions,
   type HonouredOptions,
   honours,
   isIpAddress,
@@ -57,19 +58,18 @@ const nativeTls: HonouredOptions = {
 };
 
 async function nativeTlsOptions(options: TlsOptions, serverName: string): Promise<BunTls> {
-  let ca = options.caCerts;
-  if (ca !== undefined && options.caMode !== "only") {
-    const { defaultCaCerts } = await import("./node_tls.ts");
-    ca = [...defaultCaCerts(), ...ca];
+  let secure: object | undefined;
+  if (options.caCerts !== undefined || options.cert !== undefined) {
+    // Bun would parse every authority at each dial; the context around this one it does not take.
+    const { secureContext } = await import("./node_tls.ts");
+    secure = secureContext(options).context;
   }
   return {
     // Never left out: Bun takes an object without any option for "no TLS".
     rejectUnauthorized: options.insecureSkipVerify !== true,
     // Without a name Bun checks the address that it is connected to.
     serverName: isIpAddress(serverName) ? "" : serverName,
-    ca,
-    cert: options.cert,
-    key: options.key,
+    secureContext: secure,
     ALPNProtocols: options.alpnProtocols && alpnWireFormat(options.alpnProtocols),
     minVersion: options.minVersion === "TLSv1.3" ? 0x0304 : 0x0303,
   };
@@ -87,20 +87,14 @@ function alpnWireFormat(protocols: string[]): Uint8Array {
 /** Dials with Bun's own sockets. */
 export class BunDialer implements Dialer {
   #barrier: PollBarrier = new PollBarrier(barrierPair);
-  /** What dials from a given address; Bun itself cannot choose it. */
-  #second: Dialer | null = null;
+  #second: SecondDialer = new SecondDialer(this);
 
   /** {@inheritDoc Dialer.dial} */
   async dial(address: Address, options: DialOptions = {}): Promise<Conn> {
     const { signal, tls } = options;
     checkDial(address, options);
     const serverName = tls === undefined ? "" : serverNameFor(tls, address);
-    if (options.localAddress !== undefined) {
-      const { NodeDialer } = await import("./node.ts");
-      this.#second ??= new NodeDialer();
-      const conn = await this.#second.dial(address, { ...options, tls: undefined });
-      return tls === undefined ? conn : await this.startTls(conn, { ...tls, serverName }, signal);
-    }
+    if (options.localAddress !== undefined) return this.#second.dial(address, options, serverName);
     if (tls !== undefined && !checksName(serverName, address)) {
       return this.startTls(await this.dial(address, { ...options, tls: undefined }), tls, signal);
     }
@@ -124,16 +118,14 @@ export class BunDialer implements Dialer {
     });
     const discard = () => conn.close();
     await abortable(connecting, signal, { discard });
-    tellConnected(options, discard);
+    tellConnected(options, discard, conn);
     if (handshake !== undefined) await abortable(handshake, signal, { cancel: discard });
     return conn;
   }
 
   /** {@inheritDoc Dialer.startTls} */
-  async startTls(conn: Conn, options: TlsOptions, signal?: AbortSignal): Promise<Conn> {
-    try {
-      checkTlsOptions(options);
-      const serverName = serverNameFor(options, conn.remoteAddr);
+  startTls(given: Conn, options: TlsOptions, signal?: AbortSignal): Promise<Conn> {
+    return startTlsOver(given, options, signal, async (conn, serverName) => {
       // The native engine takes a plain connection of its own, nothing else.
       const isNative = conn instanceof BunConn && conn.tls === null &&
         checksName(serverName, conn.remoteAddr) && honours(nativeTls, options);
@@ -149,15 +141,12 @@ export class BunDialer implements Dialer {
       secure.upgrade(conn, native);
       await abortable(handshake, signal, { cancel: () => secure.close() });
       return secure;
-    } catch (error) {
-      conn.close();
-      throw error;
-    }
+    });
   }
 
   /** {@inheritDoc Dialer.pollBarrier} */
-  async pollBarrier(): Promise<void> {
-    await Promise.all([this.#barrier.wait(), this.#second?.pollBarrier?.()]);
+  pollBarrier(sure?: () => void): Promise<void> {
+    return this.#second.pollBarrier(this.#barrier, sure);
   }
 }
 

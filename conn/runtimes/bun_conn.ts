@@ -5,20 +5,15 @@
  * @module
  */
 import type { Address, Conn, TlsInfo, TlsOptions } from "../conn.ts";
-import {
-  busyError,
-  closedError,
-  endedError,
-  lostError,
-  nativeCode,
-  nativeText,
-  tlsError,
-} from "../conn_error.ts";
-import { Gone } from "../gone.ts";
+import { lostError, nativeCode, nativeText, resizedError, tlsError } from "../conn_error.ts";
 import type { HttpError } from "../http_error.ts";
+import { kernelIsEmpty } from "./kernel_look.ts";
 import type { PollBarrier } from "./poll_barrier.ts";
 import { PushedBytes } from "./pushed_bytes.ts";
+import { PushedConn } from "./pushed_conn.ts";
+import { SocketState } from "./socket_state.ts";
 import { unusablePem } from "../tls_options.ts";
+import { type SessionUse, sessionUse } from "../tls_sessions.ts";
 import { WriteTurns } from "./write_turns.ts";
 import {
   handshakeError,
@@ -46,8 +41,11 @@ export interface BunSocket {
   readonly localPort: number;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly fd: number;
   getTLSVersion(): string;
   getPeerCertificate(): NativeCertificate;
+  isSessionReused(): boolean;
+  setSession(session: Uint8Array): void;
 }
 
 /** The callbacks of a socket. */
@@ -55,6 +53,8 @@ export interface BunHandlers {
   binaryType: "uint8array";
   open(socket: BunSocket): void;
   handshake?(socket: BunSocket, success: boolean, error: Error | null): void;
+  /** Over TLS: the server has given a ticket, by which its session can be taken up. */
+  session?(socket: BunSocket, ticket: Uint8Array): void;
   data(socket: BunSocket, chunk: Uint8Array): void;
   drain(socket: BunSocket): void;
   end(socket: BunSocket): void;
@@ -73,9 +73,8 @@ interface BunUpgradeOptions {
 export interface BunTls {
   rejectUnauthorized: boolean;
   serverName?: string;
-  ca?: string[];
-  cert?: string;
-  key?: string;
+  /** Authorities, certificate and key, parsed once. Default: those that Bun trusts, and none. */
+  secureContext?: object;
   ALPNProtocols?: Uint8Array;
   minVersion: number;
 }
@@ -93,36 +92,30 @@ function freeLarge(chunk: Uint8Array): void {
 }
 
 /** A connection of Bun. Owns: its socket. */
-export class BunConn implements Conn {
+export class BunConn extends PushedConn implements Conn {
   localAddr: Address;
   remoteAddr: Address;
   tls: TlsInfo | null = null;
   #socket!: BunSocket;
   #barrier: PollBarrier | null;
   #opened = false;
-  #closed = false;
-  #gone: Gone = new Gone();
-  #failed = false;
-  #failure: unknown = undefined;
   /** The handshake under way. */
   #handshake: { options: TlsOptions; serverName: string } & PromiseWithResolvers<void> | null =
     null;
+  #sessions: SessionUse | null = null;
 
-  #input: PushedBytes = new PushedBytes(freeLarge);
+  readonly #state: SocketState;
+  readonly #input: PushedBytes;
   #paused = false;
   #isRef = true;
-  #ended = false;
-
-  /** The array of the pending write, and how much of it is accepted. */
-  #writing: Uint8Array | null = null;
-  #writeOffset = 0;
-  #resolveWrite!: (count: number) => void;
-  #rejectWrite!: (error: unknown) => void;
-  #writeEnded = false;
   #turns: WriteTurns = new WriteTurns();
-  #bytesWritten = 0;
 
   constructor(address: Address, barrier: PollBarrier | null) {
+    const state = new SocketState();
+    const input = new PushedBytes(freeLarge);
+    super(state, input);
+    this.#state = state;
+    this.#input = input;
     this.localAddr = address;
     this.remoteAddr = address;
     this.#barrier = barrier;
@@ -145,67 +138,15 @@ export class BunConn implements Conn {
   static readonly tlsHandlers: BunHandlers = {
     ...BunConn.handlers,
     handshake: (socket, success, error) => socket.data.#onHandshake(success, error),
+    session: (socket, ticket) => socket.data.#sessions?.came(ticket),
   };
 
-  get bytesRead(): number {
-    return this.#input.readBytes;
-  }
-
-  get bytesWritten(): number {
-    return this.#bytesWritten;
-  }
-
-  read(p: Uint8Array): Promise<number | null> {
-    const settled = this.#readAtOnce(p);
-    if (settled !== null) return settled;
-    const reading = this.#input.read(p);
-    this.#flow();
-    return reading;
-  }
-
-  startRead(
-    p: Uint8Array,
-    done: (count: number | null) => void,
-    failed: (error: unknown) => void,
-  ): void {
-    const settled = this.#readAtOnce(p);
-    if (settled !== null) {
-      settled.then(done, failed);
-      return;
-    }
-    this.#input.startRead(p, done, failed);
-    this.#flow();
-  }
-
-  readChunk(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
-    const input = this.#input;
-    if (input.isPending) return Promise.reject(busyError("body"));
-    if (this.#closed) return Promise.reject(closedError("body"));
-    if (input.waitingBytes > 0) return Promise.resolve(input.takeChunk(maxBytes));
-    const end = this.#noMore();
-    if (end !== null) return end;
-    const reading = input.readChunk(maxBytes);
-    this.#flow();
-    return reading;
-  }
-
-  /** What a read gives that has nothing to wait for, else null. */
-  #readAtOnce(p: Uint8Array): Promise<number | null> | null {
-    const input = this.#input;
-    if (input.isPending) return Promise.reject(busyError("body"));
-    if (this.#closed) return Promise.reject(closedError("body"));
-    if (p.length === 0) return Promise.resolve(0);
-    return input.waitingBytes > 0 ? Promise.resolve(input.take(p)) : this.#noMore();
-  }
-
-  /** What a read is told that cannot bring anything any more. */
-  #noMore(): Promise<null> | null {
-    if (this.#ended) return Promise.resolve(null);
-    return this.#failed ? Promise.reject(this.#streamError("body")) : null;
+  kernelIsEmpty(): boolean | null {
+    return this.waitsForMore && kernelIsEmpty(this.#socket.fd);
   }
 
   /** Makes the socket bring what the pending read waits for. */
-  #flow(): void {
+  protected override flow(): void {
     if (!this.#paused) return;
     this.#paused = false;
     this.#socket.resume();
@@ -214,7 +155,7 @@ export class BunConn implements Conn {
 
   #onData(chunk: Uint8Array): void {
     // After a release the raw socket still brings the cipher text.
-    if (this.#closed) return;
+    if (this.#state.isClosed) return;
     this.#turns.turned();
     const input = this.#input;
     if (input.serve(chunk, true)) return;
@@ -223,51 +164,36 @@ export class BunConn implements Conn {
       this.#paused = true;
       this.#socket.pause();
       // What nobody reads does not keep the process alive, as on the other runtimes.
-      if (this.#isRef && this.#writing === null) this.#socket.unref();
+      if (this.#isRef && this.#state.output.array === null) this.#socket.unref();
     }
   }
 
   #onEnd(): void {
-    if (this.#closed) return;
-    this.#ended = true;
+    if (this.#state.isClosed) return;
+    this.#state.isEnded = true;
     this.#input.end();
   }
 
   #onFailure(error: unknown): void {
     if (this.#handshake !== null) return this.#failHandshake(error);
-    if (!this.#failed) {
-      this.#failed = true;
-      this.#failure = error;
+    if (!this.#state.isFailed) {
+      this.#state.isFailed = true;
+      this.#state.failure = error;
     }
-    this.#rejectPending();
+    this.rejectPending();
   }
 
   #onClose(error: unknown): void {
     // With both sides ended Bun closes at once, and leaves the end of the stream out.
-    if (error === undefined && this.#writeEnded) this.#onEnd();
+    if (error === undefined && this.#state.isWriteEnded) this.#onEnd();
     this.#onFailure(error);
-    this.#gone.settle();
+    this.#state.gone.settle();
   }
 
-  #rejectPending(): void {
-    if (this.#ended) this.#input.end();
-    else if (this.#input.isPending) this.#input.fail(this.#streamError("body"));
-    if (this.#writing !== null) {
-      this.#writing = null;
-      this.#rejectWrite(this.#streamError("request"));
-    }
-  }
-
-  #streamError(phase: "request" | "body"): HttpError {
-    if (this.#closed) return closedError(phase);
-    const error = this.#failure;
+  protected override told(phase: "request" | "body", error: unknown): HttpError {
     return this.tls !== null && nativeCode(error) === "EPROTO"
       ? tlsError("", nativeText(error), error)
       : lostError(phase, error);
-  }
-
-  write(p: Uint8Array): Promise<number> {
-    return new Promise((resolve, reject) => this.startWrite(p, resolve, reject));
   }
 
   startWrite(
@@ -275,59 +201,45 @@ export class BunConn implements Conn {
     done: (count: number) => void,
     failed: (error: unknown) => void,
   ): void {
-    if (this.#writing !== null) return failed(busyError("request"));
-    if (this.#closed) return failed(closedError("request"));
-    if (this.#writeEnded) return failed(endedError());
-    if (this.#failed) return failed(this.#streamError("request"));
+    const refusal = this.writeRefusal();
+    if (refusal !== null) return failed(refusal);
+    const output = this.#state.output;
     const count = this.#socket.write(p);
     if (count === p.length) {
-      this.#bytesWritten += count;
+      output.writtenBytes += count;
       return this.#turns.accepted(count, done);
     }
-    if (count < 0) return failed(this.#streamError("request"));
-    this.#bytesWritten += count;
-    this.#writing = p;
-    this.#writeOffset = count;
-    this.#resolveWrite = done;
-    this.#rejectWrite = failed;
+    if (count < 0) return failed(this.streamError("request"));
+    output.start(p, done, failed);
+    output.advance(count);
     // A paused socket was let go of; one that has still to write is not.
     if (this.#paused && this.#isRef) this.#socket.ref();
   }
 
   #onDrain(): void {
-    const p = this.#writing;
+    const output = this.#state.output;
+    const p = output.array;
     if (p === null) return;
-    const offset = this.#writeOffset;
+    if (p.length !== output.length) return output.fail(resizedError("request"));
+    const { offset } = output;
     const count = this.#socket.write(p, offset, p.length - offset);
-    if (count < 0) {
-      this.#onFailure(undefined);
-      return;
-    }
-    this.#bytesWritten += count;
-    this.#writeOffset += count;
-    if (this.#writeOffset < p.length) return;
-    this.#writing = null;
-    this.#resolveWrite(p.length);
+    if (count < 0) return this.#onFailure(undefined);
+    output.advance(count);
+    if (output.offset >= p.length) output.succeed();
   }
 
-  closeWrite(): Promise<void> {
-    if (this.#closed) return Promise.reject(closedError("request"));
-    if (this.#writing !== null) return Promise.reject(busyError("request"));
-    if (this.#writeEnded) return Promise.resolve();
-    if (this.#failed) return Promise.reject(this.#streamError("request"));
-    this.#writeEnded = true;
+  protected override shutdown(): Promise<void> {
     this.#socket.shutdown();
     return Promise.resolve();
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#state.isClosed) return;
+    this.#state.isClosed = true;
     this.#input.clear();
-    this.#ended = false;
     // Over TLS close() waits until the peer has taken the half of it that was accepted.
-    const isCut = this.#writing !== null;
-    this.#rejectPending();
+    const isCut = this.#state.output.array !== null;
+    this.rejectPending();
     try {
       // Over TLS end() would wait for the peer, and nothing could close the socket after it.
       if (isCut) this.#socket.terminate();
@@ -338,23 +250,21 @@ export class BunConn implements Conn {
     if (this.#opened) this.#barrier?.closed();
   }
 
-  whenClosed(): Promise<void> {
-    return this.#gone.when();
-  }
-
   ref(): void {
     this.#isRef = true;
-    if (!this.#closed) this.#socket.ref();
+    if (!this.#state.isClosed) this.#socket.ref();
   }
 
   unref(): void {
     this.#isRef = false;
-    if (!this.#closed) this.#socket.unref();
+    if (!this.#state.isClosed) this.#socket.unref();
   }
 
   #onOpen(socket: BunSocket): void {
     this.#socket = socket;
     this.#opened = true;
+    const ticket = this.#sessions?.offer() ?? null;
+    if (ticket !== null) socket.setSession(ticket);
     this.#barrier?.opened();
     if (this.remoteAddr.transport === "unix") {
       this.localAddr = { transport: "unix", path: "" };
@@ -376,6 +286,7 @@ export class BunConn implements Conn {
   /** Waits for the handshake; call it before the socket connects. */
   handshake(options: TlsOptions, serverName: string): Promise<void> {
     this.#handshake = { options, serverName, ...Promise.withResolvers<void>() };
+    this.#sessions = sessionUse(options, serverName, "bun");
     this.#handshake.promise.catch(() => {});
     return this.#handshake.promise;
   }
@@ -383,18 +294,24 @@ export class BunConn implements Conn {
   #onHandshake(success: boolean, error: Error | null): void {
     const handshake = this.#handshake;
     // A renegotiation is none of ours.
-    if (handshake === null || this.#closed) return;
+    if (handshake === null || this.#state.isClosed) return;
     const { options, serverName } = handshake;
     const verifies = options.insecureSkipVerify !== true;
     try {
       if (verifies && !success) throw error;
+      // Of an offered session the certificate is known, and was checked; it is costly to ask for.
+      const isKnown = verifies && this.#sessions?.hasOffered === true &&
+        this.#socket.isSessionReused();
+      const certificate = isKnown ? null : this.#socket.getPeerCertificate();
       // With the checks off, a handshake that broke is known by the missing certificate.
-      const certificate = this.#socket.getPeerCertificate();
-      if (certificate?.raw === undefined) throw error;
-      const problem = verifies ? error ?? missingNames(certificate, serverName) : undefined;
+      if (!isKnown && certificate?.raw === undefined) throw error;
+      const problem = verifies
+        ? error ?? (certificate && missingNames(certificate, serverName))
+        : undefined;
       if (problem) throw problem;
       this.tls = tlsInfo(this.#socket, certificate);
       verifyPeer(serverName, options, this.tls);
+      if (this.#sessions !== null) this.tls = this.#sessions.succeeded(this.tls);
     } catch (reason) {
       this.#failHandshake(reason);
       return;
@@ -406,37 +323,33 @@ export class BunConn implements Conn {
   #failHandshake(reason: unknown): void {
     const { serverName, reject } = this.#handshake!;
     this.#handshake = null;
+    this.#sessions?.failed();
     this.close();
     reject(handshakeError(serverName, reason ?? undefined));
   }
 
   /** Starts TLS on the socket of another connection, which is closed afterwards. */
   upgrade(other: BunConn, tls: BunTls): void {
-    other.#checkIdle();
+    other.#state.checkIdle(other.#input.isPending);
     const socket = other.#socket;
     const [, secure] = withPem(() =>
       socket.upgradeTLS({ data: this, socket: BunConn.tlsHandlers, tls })
     );
-    other.#closed = true;
+    other.#state.isClosed = true;
     other.#barrier?.closed();
     if (other.#paused) socket.resume();
     this.#socket = secure;
     if (!this.#opened) this.#onOpen(secure);
   }
-
-  #checkIdle(): void {
-    if (this.#closed) throw closedError("request");
-    if (this.#input.isPending) throw busyError("body");
-    if (this.#writing !== null) throw busyError("request");
-  }
 }
 
-function tlsInfo(socket: BunSocket, certificate: NativeCertificate): TlsInfo {
+function tlsInfo(socket: BunSocket, certificate: NativeCertificate | null): TlsInfo {
   return {
     alpnProtocol: socket.alpnProtocol || null,
     protocol: socket.getTLSVersion(),
     engine: "bun",
-    peerCertificate: peerCertificate(certificate),
+    sessionReused: socket.isSessionReused(),
+    peerCertificate: certificate && peerCertificate(certificate),
   };
 }
 

@@ -10,11 +10,19 @@ import { abortable } from "../abortable.ts";
 import { dialError, nativeCode } from "../conn_error.ts";
 import { NodeConn } from "./node_conn.ts";
 import { Intake } from "./node_intake.ts";
-import { type NodeHandshake, nodeHandshake, nodeTls, nodeTlsOptions } from "./node_tls.ts";
+import {
+  type NodeHandshake,
+  nodeHandshake,
+  nodeHandshakeFor,
+  nodeTls,
+  nodeTlsOptions,
+  offeredSession,
+} from "./node_tls.ts";
 import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "../names/staggered_race.ts";
 import { resolveBySystem } from "../names/system_resolver.ts";
-import { checkDial, checkTlsOptions, serverNameFor, tellConnected } from "../tls_options.ts";
+import { startTlsOver } from "./start_tls.ts";
+import { checkDial, serverNameFor, tellConnected } from "../tls_options.ts";
 import { endTurn } from "./turn_end.ts";
 
 /** Dials with `node:net` and `node:tls`. */
@@ -27,28 +35,27 @@ export class NodeDialer implements Dialer {
   async dial(address: Address, options: DialOptions = {}): Promise<Conn> {
     const { signal, localAddress } = options;
     checkDial(address, options);
-    const handshake = options.tls && {
-      options: options.tls,
-      serverName: serverNameFor(options.tls, address),
-      signal,
-    };
-    const tls = handshake && nodeTlsOptions(handshake);
+    const { tls: securely } = options;
+    const serverName = securely && serverNameFor(securely, address);
+    const tls = securely && nodeTlsOptions({ options: securely, serverName: serverName! });
+    // One for each attempt that connects: what is offered by one is not offered by another.
+    const handshakeFor = securely && (() => nodeHandshakeFor(securely, serverName!, signal));
     signal?.throwIfAborted();
     const targets = address.transport === "tcp" && net.isIP(address.hostname) === 0
       ? await abortable(resolveTargets(address, localAddress), signal, {})
       : [onlyTarget(address, localAddress)];
-    const race = staggeredRace(targets, (target) => start(target, tls));
+    const race = staggeredRace(targets, (target) => start(target, tls, handshakeFor));
     const connecting = race.done.catch((error) => {
       throw dialError(address, nativeCode(error), error);
     });
-    const { socket, intake } = await abortable(connecting, signal, {
+    const { socket, intake, handshake } = await abortable(connecting, signal, {
       cancel: race.cancel,
       discard: (late) => late.socket.destroy(),
     });
-    tellConnected(options, () => socket.destroy());
+    tellConnected(options, () => socket.destroy(), socket);
     this.#barrier.opened();
     const { localAddr, remoteAddr } = addresses(socket, address);
-    if (handshake === undefined) {
+    if (handshake === null) {
       return new NodeConn(socket, {
         localAddr,
         remoteAddr,
@@ -62,24 +69,17 @@ export class NodeDialer implements Dialer {
   }
 
   /** {@inheritDoc Dialer.startTls} */
-  async startTls(conn: Conn, options: TlsOptions, signal?: AbortSignal): Promise<Conn> {
-    try {
-      checkTlsOptions(options);
-      const serverName = serverNameFor(options, conn.remoteAddr);
-      signal?.throwIfAborted();
-      const handshake = { options, serverName, signal };
+  startTls(given: Conn, options: TlsOptions, signal?: AbortSignal): Promise<Conn> {
+    return startTlsOver(given, options, signal, (conn, serverName) => {
       return conn instanceof NodeConn
-        ? await this.#secure(conn, handshake)
-        : await nodeTls(conn, handshake);
-    } catch (error) {
-      conn.close();
-      throw error;
-    }
+        ? this.#secure(conn, nodeHandshakeFor(options, serverName, signal))
+        : nodeTls(conn, { options, serverName, signal });
+    });
   }
 
   /** {@inheritDoc Dialer.pollBarrier} */
-  pollBarrier(): Promise<void> {
-    return this.#barrier.wait();
+  pollBarrier(sure?: () => void): Promise<void> {
+    return this.#barrier.wait(sure);
   }
 
   /** Straight over the stream of a connection: no Duplex in between. */
@@ -91,7 +91,7 @@ export class NodeDialer implements Dialer {
       stream.destroy();
       onClose?.();
     });
-    const socket = tlsConnect({ ...options, socket: stream });
+    const socket = tlsConnect({ ...options, ...offeredSession(handshake), socket: stream });
     const under = { localAddr, remoteAddr, setRef, close, whenClosed: () => conn.whenClosed() };
     return nodeHandshake(socket, handshake, under);
   }
@@ -110,6 +110,8 @@ type Target = net.TcpNetConnectOpts | net.IpcNetConnectOpts;
 interface Connected {
   socket: net.Socket;
   intake: Intake;
+  /** Under way; null without TLS. */
+  handshake: NodeHandshake | null;
 }
 
 /** The target of an address that needs no lookup. */
@@ -137,8 +139,15 @@ async function resolveTargets(
   }
 }
 
+/** As the types do not have it: what the option `session` comes to. */
+type SessionSocket = TLSSocket & { setSession(session: Uint8Array): void };
+
 /** Starts to connect; with TLS options the socket is one of TLS. */
-function start(target: Target, tls?: ConnectionOptions): Attempt<Connected> {
+function start(
+  target: Target,
+  tls?: ConnectionOptions,
+  handshakeFor?: () => NodeHandshake,
+): Attempt<Connected> {
   const intake = new Intake();
   const options = { ...target, onread: intake, allowHalfOpen: true };
   const socket = tls === undefined ? net.connect(options) : tlsConnect({ ...tls, ...options });
@@ -148,9 +157,13 @@ function start(target: Target, tls?: ConnectionOptions): Attempt<Connected> {
   const done = new Promise<Connected>((resolve, reject) => {
     // Stays when the dial fails: later errors are of no interest and must not be unhandled.
     socket.on("error", reject);
-    socket.once("connect", () => {
+    // Before the handshake begins, and not before there is a connection: a session is offered once.
+    socket.prependOnceListener("connect", () => {
       socket.off("error", reject);
-      resolve({ socket, intake });
+      const handshake = handshakeFor?.() ?? null;
+      const ticket = handshake?.sessions?.offer() ?? null;
+      if (ticket !== null) (socket as SessionSocket).setSession(ticket);
+      resolve({ socket, intake, handshake });
     });
   });
   return {

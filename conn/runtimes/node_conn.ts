@@ -7,20 +7,15 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Address, Conn, TlsInfo } from "../conn.ts";
 import type { ConnDuplex } from "./conn_duplex.ts";
-import {
-  busyError,
-  closedError,
-  endedError,
-  lostError,
-  nativeCode,
-  nativeText,
-  tlsError,
-} from "../conn_error.ts";
-import { Gone } from "../gone.ts";
+import { lostError, nativeCode, nativeText, resizedError, tlsError } from "../conn_error.ts";
 import { HttpError } from "../http_error.ts";
+import { kernelIsEmpty } from "./kernel_look.ts";
 import { type Intake, type IntakeTaker, intakeView } from "./node_intake.ts";
 import { keepReadable, type WriteFailures } from "./lasting_socket.ts";
+import type { Lent } from "../known_conn.ts";
 import { PushedBytes } from "./pushed_bytes.ts";
+import { PushedConn } from "./pushed_conn.ts";
+import { SocketState } from "./socket_state.ts";
 import { awaitTurnEnd, type TurnWaiter } from "./turn_end.ts";
 import { WriteTurns } from "./write_turns.ts";
 
@@ -65,11 +60,14 @@ export function isTlsError(error: unknown): boolean {
 
 const owner = Symbol("owner");
 
+/** What Node's own streams of the system have; the descriptor is -1 where there is none. */
+type WithHandle = Duplex & { _handle?: { fd?: number } | null };
+
 /** A stream that is a connection's. */
 type Owned = Duplex & { [owner]: NodeConn };
 
 /** A connection over a Duplex. Owns: the stream and its listeners. */
-export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
+export class NodeConn extends PushedConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
   readonly localAddr: Address;
   readonly remoteAddr: Address;
   readonly tls: TlsInfo | null;
@@ -78,28 +76,15 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
   #closeUnder: (() => void) | undefined;
   #whenUnderClosed: (() => Promise<void> | undefined) | undefined;
   #setRef: ((ref: boolean) => void) | undefined;
-  #closed = false;
-  #gone: Gone = new Gone();
-  #failure: unknown = null;
-  #failed = false;
 
-  #input: PushedBytes = new PushedBytes(() => {});
+  readonly #state: SocketState;
+  readonly #input: PushedBytes;
   /** Whether what comes next is gathered: it is an answer, and more may have come behind it. */
   #gathers = false;
   /** When the kernel was polled for what the last read gave; -Infinity: not known. */
   #readAllAtMs = -Infinity;
   readonly #hasIntake: boolean;
   #flowing = false;
-  #ended = false;
-
-  /** The array of the pending write. */
-  #writing: Uint8Array | null = null;
-  #writeOffset = 0;
-  #writeFailure: HttpError | null = null;
-  #resolveWrite!: (count: number) => void;
-  #rejectWrite!: (error: unknown) => void;
-  #writeEnded = false;
-  #bytesWritten = 0;
   #turns: WriteTurns = new WriteTurns();
   /** Native writes handed over and done; their callbacks come in order. */
   #handedOver = 0;
@@ -122,6 +107,11 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
   };
 
   constructor(stream: Duplex, options: NodeConnOptions) {
+    const state = new SocketState();
+    const input = new PushedBytes(() => {});
+    super(state, input);
+    this.#state = state;
+    this.#input = input;
     this.#stream = stream;
     this.localAddr = options.localAddr;
     this.remoteAddr = options.remoteAddr;
@@ -154,69 +144,24 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
    */
   get readsInParts(): boolean {
     if (this.tls === null) return !this.#hasIntake;
-    return this.#input.waitingBytes > 0 || this.#ended || this.#failed ||
+    return this.#input.waitingBytes > 0 || this.#state.isEnded || this.#state.isFailed ||
       performance.now() - this.#readAllAtMs > freshMs;
   }
 
-  get bytesRead(): number {
-    return this.#input.readBytes;
+  kernelIsEmpty(): boolean | null {
+    if (!this.waitsForMore) return false;
+    // What waits on the way up from another connection cannot be seen.
+    if (this.#under !== undefined) return null;
+    return kernelIsEmpty((this.#stream as WithHandle)._handle?.fd);
   }
 
-  get bytesWritten(): number {
-    return this.#bytesWritten;
-  }
-
-  read(p: Uint8Array): Promise<number | null> {
-    const settled = this.#readAtOnce(p);
-    if (settled !== null) return settled;
-    const reading = this.#input.read(p);
-    this.#flow();
-    return reading;
-  }
-
-  startRead(
-    p: Uint8Array,
-    done: (count: number | null) => void,
-    failed: (error: unknown) => void,
-  ): void {
-    const settled = this.#readAtOnce(p);
-    if (settled !== null) {
-      settled.then(done, failed);
-      return;
-    }
-    this.#input.startRead(p, done, failed);
-    this.#flow();
-  }
-
-  readChunk(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
-    const input = this.#input;
-    if (input.isPending) return Promise.reject(busyError("body"));
-    if (this.#closed) return Promise.reject(closedError("body"));
-    if (input.waitingBytes > 0) return Promise.resolve(input.takeChunk(maxBytes));
-    const end = this.#noMore();
-    if (end !== null) return end;
-    const reading = input.readChunk(maxBytes);
-    this.#flow();
-    return reading;
-  }
-
-  /** What a read gives that has nothing to wait for, else null. */
-  #readAtOnce(p: Uint8Array): Promise<number | null> | null {
-    const input = this.#input;
-    if (input.isPending) return Promise.reject(busyError("body"));
-    if (this.#closed) return Promise.reject(closedError("body"));
-    if (p.length === 0) return Promise.resolve(0);
-    return input.waitingBytes > 0 ? Promise.resolve(input.take(p)) : this.#noMore();
-  }
-
-  /** What a read is told that cannot bring anything any more. */
-  #noMore(): Promise<null> | null {
-    if (this.#ended) return Promise.resolve(null);
-    return this.#failed ? Promise.reject(this.#streamError("body")) : null;
+  /** Where there is an intake it is lent. Records of TLS are gathered first, which needs an array. */
+  override startLoan(lent: Lent, failed: (error: unknown) => void): boolean {
+    return this.#hasIntake && super.startLoan(lent, failed);
   }
 
   /** Makes the stream bring what the pending read waits for. */
-  #flow(): void {
+  protected override flow(): void {
     if (!this.#flowing) {
       this.#flowing = true;
       this.#stream.resume();
@@ -256,7 +201,7 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
 
   /** Keeps a chunk. Tells whether reading may go on. */
   #keep(chunk: Uint8Array): boolean {
-    if (this.#closed) return false;
+    if (this.#state.isClosed) return false;
     this.#input.keep(chunk);
     this.#flowing = this.#input.waitingBytes === 0;
     return this.#flowing;
@@ -265,39 +210,26 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
   #streamEnded(): void {
     const failure = this.#under?.failure ?? null;
     if (failure !== null) return this.#broke(failure);
-    this.#ended = true;
+    this.#state.isEnded = true;
     this.#input.end();
   }
 
   #broke(error: unknown): void {
-    if (this.#failed) return;
-    this.#failed = true;
-    this.#failure = error;
+    if (this.#state.isFailed) return;
+    this.#state.isFailed = true;
+    this.#state.failure = error;
     // What came before it is told before it.
     if (this.#input.gatheredBytes > 0) this.#input.tellGathered();
-    this.#rejectPending();
+    this.rejectPending();
   }
 
   #streamClosed(): void {
-    if (!this.#ended) this.#broke(undefined);
-    else if (this.#writing !== null) this.#rejectPending();
-    this.#gone.settle();
+    if (!this.#state.isEnded) this.#broke(undefined);
+    else if (this.#state.output.array !== null) this.rejectPending();
+    this.#state.gone.settle();
   }
 
-  #rejectPending(): void {
-    if (this.#input.isPending) this.#input.fail(this.#streamError("body"));
-    if (this.#writing !== null) {
-      this.#writing = null;
-      this.#rejectWrite(this.#streamError("request"));
-    }
-  }
-
-  #streamError(phase: "request" | "body"): HttpError {
-    return this.#closed ? closedError(phase) : this.#told(phase, this.#failure);
-  }
-
-  /** A native error in our words. */
-  #told(phase: "request" | "body", error: unknown): HttpError {
+  protected override told(phase: "request" | "body", error: unknown): HttpError {
     if (error instanceof HttpError) {
       return error.code === "ERR_CONNECTION_LOST" ? lostError(phase, error.cause) : error;
     }
@@ -306,103 +238,91 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
       : lostError(phase, error ?? undefined);
   }
 
-  write(p: Uint8Array): Promise<number> {
-    return new Promise((resolve, reject) => this.startWrite(p, resolve, reject));
-  }
-
   startWrite(
     p: Uint8Array,
     done: (count: number) => void,
     failed: (error: unknown) => void,
   ): void {
-    if (this.#writing !== null) return failed(busyError("request"));
-    if (this.#closed) return failed(closedError("request"));
-    if (this.#writeEnded) return failed(endedError());
-    if (this.#failed) return failed(this.#streamError("request"));
-    if (this.#writeFailure !== null) return failed(this.#writeFailure);
+    const refusal = this.writeRefusal();
+    if (refusal !== null) return failed(refusal);
     if (p.length === 0) return done(0);
-    this.#writing = p;
+    const output = this.#state.output;
+    output.start(p, done, failed);
     this.#gathers = this.tls !== null;
-    this.#writeOffset = 0;
-    this.#resolveWrite = done;
-    this.#rejectWrite = failed;
-    if (this.#writeParts()) this.#turns.accepted(p.length, done);
-    else if (this.#writeFailure !== null) failed(this.#writeFailure);
+    if (this.#writeParts()) {
+      output.drop();
+      this.#turns.accepted(p.length, done);
+    } else if (output.failure !== null) {
+      output.fail(output.failure);
+    }
   }
 
   /** Hands parts over until one is not accepted at once. Tells whether all of them were. */
   #writeParts(): boolean {
-    const p = this.#writing!;
+    const output = this.#state.output;
     const stream = this.#stream;
-    while (this.#writeOffset < p.length) {
-      const offset = this.#writeOffset;
+    const p = output.array!;
+    while (output.offset < output.length) {
+      if (p.length !== output.length) {
+        output.failure = resizedError("request");
+        return false;
+      }
+      const { offset } = output;
       const isWhole = offset === 0 && p.length <= writePartBytes;
       const part = isWhole ? p : p.subarray(offset, offset + writePartBytes);
       this.#handedOver++;
       this.#handing = true;
       stream.write(part, this.#onWritten);
       this.#handing = false;
-      // A write that failed at once was not accepted.
-      if (this.#writeFailure !== null) {
-        this.#writing = null;
-        return false;
-      }
-      this.#writeOffset += part.length;
-      this.#bytesWritten += part.length;
+      // A write that failed at once was not accepted, nor one that closed the connection.
+      if (output.failure !== null || output.array === null) return false;
+      output.advance(part.length);
       if (stream.writableLength > 0 || this.#under?.isFlushed === false) return false;
     }
-    this.#writing = null;
     return true;
   }
 
   #onWritten = (error?: Error | null): void => {
     this.#done++;
     // Callbacks of parts that were accepted at once come late and mean nothing.
-    if (this.#writing === null || this.#done !== this.#handedOver) return;
+    if (this.#state.output.array === null || this.#done !== this.#handedOver) return;
     if (error) this.#broke(error);
     else this.#writeOn();
   };
 
   /** For the stream alone: writing has failed; what the peer said before can still be read. */
   writeFailed(error: unknown): void {
-    if (this.#writeFailure !== null) return;
-    this.#writeFailure = this.#told("request", error);
-    if (this.#writing === null || this.#handing) return;
-    this.#writing = null;
-    this.#rejectWrite(this.#writeFailure);
+    const output = this.#state.output;
+    if (output.failure !== null) return;
+    output.failure = this.told("request", error);
+    if (output.array !== null && !this.#handing) output.fail(output.failure);
   }
 
   #flushed(): void {
-    if (this.#writing !== null && this.#done === this.#handedOver) this.#writeOn();
+    if (this.#state.output.array !== null && this.#done === this.#handedOver) this.#writeOn();
   }
 
   #writeOn(): void {
     if (this.#under?.isFlushed === false) return;
-    const p = this.#writing!;
-    if (this.#writeParts()) this.#resolveWrite(p.length);
-    else if (this.#writeFailure !== null) this.#rejectWrite(this.#writeFailure);
+    const output = this.#state.output;
+    if (this.#writeParts()) output.succeed();
+    else if (output.failure !== null) output.fail(output.failure);
   }
 
-  closeWrite(): Promise<void> {
-    if (this.#closed) return Promise.reject(closedError("request"));
-    if (this.#writing !== null) return Promise.reject(busyError("request"));
-    if (this.#writeEnded) return Promise.resolve();
-    if (this.#failed) return Promise.reject(this.#streamError("request"));
-    if (this.#writeFailure !== null) return Promise.reject(this.#writeFailure);
-    this.#writeEnded = true;
+  protected override shutdown(): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       this.#stream.end((error?: Error | null) => {
-        if (error) reject(this.#streamError("request"));
+        if (error) reject(this.streamError("request"));
         else resolve();
       });
     });
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#state.isClosed) return;
+    this.#state.isClosed = true;
     this.#input.clear();
-    this.#rejectPending();
+    this.rejectPending();
     try {
       this.#stream.destroy();
     } catch {
@@ -411,8 +331,8 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
     this.#closeUnder?.();
   }
 
-  async whenClosed(): Promise<void> {
-    await this.#gone.when();
+  override async whenClosed(): Promise<void> {
+    await super.whenClosed();
     await this.#whenUnderClosed?.();
   }
 
@@ -425,7 +345,7 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
   }
 
   #keepAlive(ref: boolean): void {
-    if (this.#closed) return;
+    if (this.#state.isClosed) return;
     if (this.#setRef !== undefined) return this.#setRef(ref);
     const stream = this.#stream as Duplex & { ref?(): void; unref?(): void };
     if (ref) stream.ref?.();
@@ -439,16 +359,14 @@ export class NodeConn implements Conn, IntakeTaker, TurnWaiter, WriteFailures {
    * @throws {HttpError} `ERR_CLOSED`, or `ERR_INVALID_REQUEST`: a read or write is under way.
    */
   release(): Pick<NodeConnOptions, "setRef" | "onClose"> & { stream: Duplex } {
-    if (this.#closed) throw closedError("request");
-    if (this.#input.isPending) throw busyError("body");
-    if (this.#writing !== null) throw busyError("request");
-    this.#closed = true;
+    this.#state.checkIdle(this.#input.isPending);
+    this.#state.isClosed = true;
     const stream = this.#stream;
     stream.pause();
     stream.off("data", NodeConn.#onData);
     stream.off("end", NodeConn.#onEnd);
     stream.off("close", NodeConn.#onClose);
-    stream.once("close", () => this.#gone.settle());
+    stream.once("close", () => this.#state.gone.settle());
     return { stream, setRef: this.#setRef, onClose: this.#closeUnder };
   }
 }

@@ -14,7 +14,8 @@ const intakeBytes = 256 * 1024;
  */
 const intakeBuffer = Buffer.allocUnsafeSlow(intakeBytes);
 
-let view: Uint8Array = intakeBuffer;
+/** No `Buffer`: a `slice()` of one is no copy. */
+let view: Uint8Array = new Uint8Array(intakeBuffer.buffer);
 
 /** The first `count` bytes that came; one view for as long as that count does not change. */
 export function intakeView(count: number): Uint8Array {

@@ -9,9 +9,12 @@ import * as tls from "node:tls";
 import type { Address, Conn, TlsInfo, TlsOptions } from "../conn.ts";
 import { abortable } from "../abortable.ts";
 import { ConnDuplex } from "./conn_duplex.ts";
+import { guardedConn } from "../guarded_conn.ts";
 import { NodeConn } from "./node_conn.ts";
 import type { Intake } from "./node_intake.ts";
+import { numberOf } from "../numbered_list.ts";
 import { isIpAddress, unusablePem } from "../tls_options.ts";
+import { type SessionUse, sessionUse } from "../tls_sessions.ts";
 import { handshakeError, missingNames, peerCertificate, verifyPeer } from "./tls_session.ts";
 
 /** A handshake to be done, and what it is for. */
@@ -20,6 +23,17 @@ export interface NodeHandshake {
   /** For SNI and the check of the certificate; empty when nothing is checked. */
   serverName: string;
   signal: AbortSignal | undefined;
+  /** Null: sessions have nothing to do with it. */
+  sessions: SessionUse | null;
+}
+
+/** A handshake for `options`. */
+export function nodeHandshakeFor(
+  options: TlsOptions,
+  serverName: string,
+  signal: AbortSignal | undefined,
+): NodeHandshake {
+  return { options, serverName, signal, sessions: sessionUse(options, serverName, "node") };
 }
 
 /** What lies below a TLS socket. */
@@ -39,17 +53,23 @@ export interface Underneath {
 }
 
 /**
- * Completes a TLS handshake over `conn`, and takes it over.
+ * Completes a TLS handshake over `given`, and takes it over.
  *
- * Cancel: aborting closes `conn`.
+ * Cancel: aborting closes `given`.
  *
  * @throws {HttpError} `ERR_TLS`: the handshake failed or the certificate is refused.
- * `ERR_INVALID_REQUEST`: a certificate or key is not usable; `conn` is not touched then.
+ * `ERR_INVALID_REQUEST`: a certificate or key is not usable; `given` is not touched then.
  */
-export async function nodeTls(conn: Conn, handshake: NodeHandshake): Promise<Conn> {
+export async function nodeTls(
+  given: Conn,
+  { options: wanted, serverName, signal }: Omit<NodeHandshake, "sessions">,
+): Promise<Conn> {
+  const conn = guardedConn(given);
+  const handshake = nodeHandshakeFor(wanted, serverName, signal);
   const options = nodeTlsOptions(handshake);
   const duplex = new ConnDuplex(conn);
-  const socket = tls.connect({ ...options, socket: duplex });
+  const session = offeredSession(handshake);
+  const socket = tls.connect({ ...options, ...session, socket: duplex });
   return await nodeHandshake(socket, handshake, {
     duplex,
     localAddr: conn.localAddr,
@@ -65,7 +85,9 @@ export async function nodeTls(conn: Conn, handshake: NodeHandshake): Promise<Con
  *
  * @throws {HttpError} `ERR_INVALID_REQUEST`: a certificate or key is not usable.
  */
-export function nodeTlsOptions({ options, serverName }: NodeHandshake): tls.ConnectionOptions {
+export function nodeTlsOptions(
+  { options, serverName }: Pick<NodeHandshake, "options" | "serverName">,
+): tls.ConnectionOptions {
   return {
     secureContext: secureContext(options),
     servername: isIpAddress(serverName) ? "" : serverName,
@@ -74,6 +96,14 @@ export function nodeTlsOptions({ options, serverName }: NodeHandshake): tls.Conn
     checkServerIdentity: (_host: string, certificate: tls.PeerCertificate) =>
       missingNames(certificate, serverName) ?? tls.checkServerIdentity(serverName, certificate),
   };
+}
+
+/** The option of `tls.connect()` that offers a session, for a stream that is open already. */
+export function offeredSession(
+  { sessions }: NodeHandshake,
+): { session?: tls.ConnectionOptions["session"] } {
+  const ticket = sessions?.offer() ?? null;
+  return ticket === null ? {} : { session: ticket as tls.ConnectionOptions["session"] };
 }
 
 /**
@@ -85,7 +115,7 @@ export function nodeTlsOptions({ options, serverName }: NodeHandshake): tls.Conn
  */
 export function nodeHandshake(
   socket: tls.TLSSocket,
-  { options, serverName, signal }: NodeHandshake,
+  { options, serverName, signal, sessions }: NodeHandshake,
   under: Underneath,
 ): Promise<Conn> {
   const { intake, duplex, setRef, localAddr, remoteAddr, whenClosed } = under;
@@ -98,17 +128,19 @@ export function nodeHandshake(
       socket.off("secureConnect", succeed);
       socket.off("close", failClosed);
       close();
+      sessions?.failed();
       reject(handshakeError(serverName, error));
     };
     const failClosed = () => fail(undefined);
     const succeed = () => {
-      const info = tlsInfo(socket);
+      let info = tlsInfo(socket, sessions?.hasOffered === true);
       try {
         verifyPeer(serverName, options, info);
       } catch (error) {
         fail(error);
         return;
       }
+      if (sessions !== null) info = sessions.succeeded(info);
       socket.off("error", fail);
       socket.off("close", failClosed);
       const onClose = () => under.close();
@@ -125,6 +157,7 @@ export function nodeHandshake(
         }),
       );
     };
+    if (sessions !== null) socket.on("session", (ticket) => sessions.came(ticket));
     // Stays when the handshake fails: later errors are of no interest and must not be unhandled.
     socket.on("error", fail);
     socket.once("secureConnect", succeed);
@@ -133,12 +166,15 @@ export function nodeHandshake(
   return abortable(handshake, signal, { cancel: close, discard: (late) => late.close() });
 }
 
-function tlsInfo(socket: tls.TLSSocket): TlsInfo {
+/** @param offered Whether a session was offered: its certificate is known, and costly to ask for. */
+function tlsInfo(socket: tls.TLSSocket, offered: boolean): TlsInfo {
+  const sessionReused = socket.isSessionReused();
   return {
     alpnProtocol: socket.alpnProtocol || null,
     protocol: socket.getProtocol(),
     engine: "node",
-    peerCertificate: peerCertificate(socket.getPeerCertificate()),
+    sessionReused,
+    peerCertificate: offered && sessionReused ? null : peerCertificate(socket.getPeerCertificate()),
   };
 }
 
@@ -148,9 +184,9 @@ const maxContexts = 16;
 const contexts = new Map<string, tls.SecureContext>();
 
 /** A context for these options, shared between connections; it holds no sessions. */
-function secureContext(options: TlsOptions): tls.SecureContext {
+export function secureContext(options: TlsOptions): tls.SecureContext {
   const { caCerts, caMode, cert, key, minVersion = "TLSv1.2" } = options;
-  const identity = JSON.stringify([caCerts, caMode, cert, key, minVersion]);
+  const identity = JSON.stringify([caCerts && numberOf(caCerts), caMode, cert, key, minVersion]);
   let context = contexts.get(identity);
   if (context === undefined) {
     const ca = caCerts === undefined || caMode === "only"

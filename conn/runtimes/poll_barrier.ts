@@ -16,6 +16,27 @@ export type BarrierEnd = Pick<Conn, "read" | "write" | "close" | "ref" | "unref"
  */
 const fallbackTurns = 130;
 
+/** Those who wait for the same poll. */
+class Group {
+  readonly done: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  #sure: (() => void)[] = [];
+
+  add(sure: (() => void) | undefined): Promise<void> {
+    if (sure !== undefined) this.#sure.push(sure);
+    return this.done.promise;
+  }
+
+  /** What the kernel holds now will have been delivered when they are told. */
+  readonly isSure = (): void => {
+    for (const sure of this.#sure) sure();
+  };
+
+  /** What the kernel holds from now on may not have been. */
+  close(): void {
+    this.#sure = [];
+  }
+}
+
 /**
  * The barrier of one dialer.
  *
@@ -28,7 +49,7 @@ export class PollBarrier {
   #connCount = 0;
   #pair: [BarrierEnd, BarrierEnd] | null = null;
   /** The callers whose byte has not been sent yet. */
-  #next: PromiseWithResolvers<void> | null = null;
+  #next: Group | null = null;
   #running = false;
   #byte: Uint8Array = new Uint8Array(1);
 
@@ -56,40 +77,48 @@ export class PollBarrier {
     this.#closeWhenUnused();
   }
 
-  /** Settles once the kernel has been polled after this call. Callers of a turn share one poll. */
-  wait(): Promise<void> {
+  /**
+   * Settles once the kernel has been polled after this call. Callers of a turn share one poll.
+   *
+   * @param sure As for {@linkcode Dialer.pollBarrier}.
+   */
+  wait(sure?: () => void): Promise<void> {
     if (this.#next === null) {
-      this.#next = Promise.withResolvers<void>();
+      this.#next = new Group();
       if (!this.#running) {
         this.#running = true;
         queueMicrotask(this.#run);
       }
     }
-    return this.#next.promise;
+    return this.#next.add(sure);
   }
 
   #run = async (): Promise<void> => {
     while (this.#next !== null) {
       this.#pair ??= await this.#makePair().catch(() => null);
       // Who calls from here on needs a later poll.
-      const group: PromiseWithResolvers<void> = this.#next;
+      const group: Group = this.#next;
       this.#next = null;
-      const polled = this.#pair !== null && await this.#roundTrip(this.#pair);
+      const polled = this.#pair !== null && await this.#roundTrip(this.#pair, group);
+      group.close();
       // The events of one poll come in no certain order: the others follow within this turn.
       await turns(polled ? 1 : fallbackTurns);
       this.#tell();
-      group.resolve();
+      group.done.resolve();
     }
     this.#running = false;
     this.#closeWhenUnused();
   };
 
-  async #roundTrip([near, far]: [BarrierEnd, BarrierEnd]): Promise<boolean> {
+  async #roundTrip([near, far]: [BarrierEnd, BarrierEnd], group: Group): Promise<boolean> {
     // Without this the process could exit while somebody waits.
     far.ref();
     try {
-      const reading = far.read(this.#byte);
+      const reading = far.read(this.#byte).finally(() => group.close());
       reading.catch(() => {});
+      group.isSure();
+      // The last that a busy turn does; the byte cannot have been seen before.
+      setImmediate(group.isSure);
       await near.write(this.#byte);
       if (await reading === 1) return true;
     } catch {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { resizedError } from "../conn_error.ts";
+import type { Lent } from "../known_conn.ts";
 import { copyPiece } from "../piece.ts";
 
 /** What a read brings: a count, or an array of its own. */
@@ -11,6 +13,15 @@ type Brought = number | Uint8Array<ArrayBuffer> | null;
 
 /** In the place of a caller's array where a read brings its own. */
 const NO_ARRAY = new Uint8Array(0);
+
+/** The same where a read is lent what comes. */
+const LOAN = new Uint8Array(0);
+
+/**
+ * Bytes. Whoever is brought as many was perhaps not brought all: no runtime reads less at a time than
+ * this when it has more.
+ */
+const ALL_BYTES = 256 * 1024;
 
 /**
  * The pending read of a connection, and what came before one. Owns: the chunks that wait. Reads are
@@ -26,11 +37,14 @@ export class PushedBytes {
   #chunks: Uint8Array[] = [];
   /** The array of the pending read, `NO_ARRAY` if it brings its own. */
   #reading: Uint8Array | null = null;
+  /** How long that array was at the call: its owner may give it away meanwhile. */
+  #readingBytes = 0;
   /** Most bytes of a read that brings its own array. */
   #maxBytes = 0;
   /** Bytes in the array of the pending read that it has not been told of. */
   #gathered = 0;
   #done!: (brought: Brought) => void;
+  #lent!: Lent;
   #failed!: (error: unknown) => void;
 
   /** @param release Called with each chunk that has been copied and is not used any more. */
@@ -41,6 +55,11 @@ export class PushedBytes {
   /** Whether a read is pending. */
   get isPending(): boolean {
     return this.#reading !== null;
+  }
+
+  /** Whether a read is pending and nothing has come for it. */
+  get isUntold(): boolean {
+    return this.#reading !== null && this.#gathered === 0 && this.waitingBytes === 0;
   }
 
   /** Bytes that the pending read has not been told of. */
@@ -60,6 +79,7 @@ export class PushedBytes {
     failed: (error: unknown) => void,
   ): void {
     this.#reading = p;
+    this.#readingBytes = p.length;
     this.#done = done as (brought: Brought) => void;
     this.#failed = failed;
   }
@@ -67,10 +87,29 @@ export class PushedBytes {
   /** Waits for an array of at most `maxBytes`. Order: as {@linkcode read}. */
   readChunk(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
     this.#reading = NO_ARRAY;
+    this.#readingBytes = 0;
     this.#maxBytes = maxBytes;
     return new Promise((resolve, reject) => {
       this.#done = resolve as (brought: Brought) => void;
       this.#failed = reject;
+    });
+  }
+
+  /** Waits for bytes that are lent. Order: as {@linkcode read}. */
+  startLoan(lent: Lent, failed: (error: unknown) => void): void {
+    this.#reading = LOAN;
+    this.#readingBytes = 0;
+    this.#lent = lent;
+    this.#failed = failed;
+  }
+
+  /** Lends waiting bytes, soon. Order: as {@linkcode take}. */
+  lendWaiting(lent: Lent): void {
+    const chunk = this.#chunks[0] as Uint8Array<ArrayBuffer>;
+    this.#drop(chunk, chunk.length);
+    queueMicrotask(() => {
+      lent(chunk, false);
+      this.#release(chunk);
     });
   }
 
@@ -108,7 +147,14 @@ export class PushedBytes {
   serve(bytes: Uint8Array, isGiven: boolean): boolean {
     const p = this.#reading;
     const count = bytes.length;
-    if (p === null || this.#gathered > 0) return false;
+    if (p === LOAN) {
+      this.#reading = null;
+      this.readBytes += count;
+      this.#lent(bytes as Uint8Array<ArrayBuffer>, count < ALL_BYTES);
+      if (isGiven) this.#release(bytes);
+      return true;
+    }
+    if (p === null || this.#gathered > 0 || this.#isLost) return false;
     if (count > (p === NO_ARRAY ? this.#maxBytes : p.length)) return false;
     this.#reading = null;
     this.readBytes += count;
@@ -130,7 +176,7 @@ export class PushedBytes {
    */
   gather(bytes: Uint8Array): boolean {
     const p = this.#reading;
-    if (p === null || this.#gathered + bytes.length > p.length) return false;
+    if (p === null || this.#isLost || this.#gathered + bytes.length > p.length) return false;
     p.set(bytes, this.#gathered);
     this.#gathered += bytes.length;
     return true;
@@ -138,6 +184,7 @@ export class PushedBytes {
 
   /** Tells the pending read of what was gathered for it. Order: only if something was. */
   tellGathered(): void {
+    if (this.#isLost) return this.#lose();
     const count = this.#gathered;
     this.#gathered = 0;
     this.#reading = null;
@@ -151,6 +198,7 @@ export class PushedBytes {
     this.waitingBytes += chunk.length;
     const p = this.#reading;
     if (p === null) return;
+    if (this.#isLost) return this.#lose();
     if (this.#gathered > 0) return this.tellGathered();
     this.#reading = null;
     this.#done(p === NO_ARRAY ? this.takeChunk(this.#maxBytes) : this.take(p));
@@ -160,8 +208,20 @@ export class PushedBytes {
   end(): void {
     if (this.#reading === null) return;
     if (this.#gathered > 0) return this.tellGathered();
+    const isLoan = this.#reading === LOAN;
     this.#reading = null;
-    this.#done(null);
+    if (isLoan) this.#lent(null, true);
+    else this.#done(null);
+  }
+
+  get #isLost(): boolean {
+    return this.#reading!.length !== this.#readingBytes;
+  }
+
+  /** What was gathered has gone with its array; what waits is for the next read. */
+  #lose(): void {
+    this.#gathered = 0;
+    this.fail(resizedError("body"));
   }
 
   /** The pending read fails. */

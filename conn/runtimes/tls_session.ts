@@ -90,9 +90,9 @@ function nameText(name: object | undefined): string {
 export function verifyPeer(serverName: string, options: TlsOptions, info: TlsInfo): void {
   try {
     const answer: unknown = options.verifyPeer?.(info);
-    if (answer instanceof Promise) {
+    if (typeof (answer as Partial<Promise<void>> | null | undefined)?.then === "function") {
       // Nobody waits for it: what it refuses would be accepted.
-      answer.catch(() => {});
+      Promise.resolve(answer).catch(() => {});
       throw new Error("it returned a promise; it has to decide at once");
     }
   } catch (error) {

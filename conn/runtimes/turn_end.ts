@@ -17,22 +17,33 @@ export interface TurnWaiter {
 }
 
 let waiters: TurnWaiter[] = [];
-let polledAtMs = 0;
+/** When a turn began in which the kernel has been polled since. */
+let polledAtMs = -Infinity;
+/** The same, of the turn under way. */
+let beganAtMs = -Infinity;
 
 /**
  * Calls the waiter back once, at the end of the next turn: what comes close behind is seen too, at
  * the cost of one look at the kernel for all who wait.
  */
 export function awaitTurnEnd(waiter: TurnWaiter): void {
-  if (waiters.push(waiter) === 1) setImmediate(pollOnce);
+  if (waiters.push(waiter) === 1) setImmediate(beginTurn);
 }
 
-function pollOnce(): void {
-  polledAtMs = performance.now();
-  setImmediate(endTurn);
+function beginTurn(): void {
+  beganAtMs = performance.now();
+  setImmediate(turnEnded);
 }
 
-/** Ends the waiting. To be called where a turn has ended. */
+function turnEnded(): void {
+  polledAtMs = beganAtMs;
+  endTurn();
+}
+
+/**
+ * Ends the waiting. To be called where a turn has ended; which need not be the one that is waited
+ * for, so it proves nothing of the kernel.
+ */
 export function endTurn(): void {
   const all = waiters;
   waiters = [];

@@ -4,7 +4,9 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { type Conn, HttpError, type HttpErrorCode } from "../../conn/mod.ts";
+import { KnownConn } from "../../conn/known_conn.ts";
 import { testUnlessGap } from "../support/conn_gaps.ts";
 import { foreign, type Link, type Linked, links } from "../support/conn_links.ts";
 import { runtime, test } from "../support/harness.ts";
@@ -32,9 +34,15 @@ async function readBytes(conn: Conn, count: number, step = count): Promise<Uint8
   return bytes.subarray(0, length);
 }
 
+/** Patterns, by their length. To make the large ones takes longer than the tests that send them. */
+const patterns: Map<number, Uint8Array> = new Map();
+
 /** Bytes that tell where they belong. */
 function pattern(length: number): Uint8Array {
+  const known = patterns.get(length);
+  if (known) return known;
   const bytes = new Uint8Array(length);
+  patterns.set(length, bytes);
   for (let i = 0; i < length; i++) bytes[i] = (i * 31 + (i >> 8) * 7 + (i >> 16)) & 0xff;
   return bytes;
 }
@@ -44,6 +52,20 @@ async function turnsUntil(isDone: () => boolean, maxTurns = 20_000): Promise<voi
   for (let turn = 0; turn < maxTurns && !isDone(); turn++) {
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** Is lent what comes next, if the connection lends. */
+function loan(
+  conn: Conn,
+  take: (lent: Uint8Array) => void,
+): Promise<"none" | "some" | "end"> {
+  return new Promise((resolve, reject) => {
+    const lends = KnownConn.is(conn) && (conn as Conn & KnownConn).startLoan((lent) => {
+      if (lent !== null) take(lent);
+      resolve(lent === null ? "end" : "some");
+    }, reject);
+    if (!lends) resolve("none");
+  });
 }
 
 const cases: Readonly<Record<string, (linked: Linked, link: Link) => Promise<void>>> = {
@@ -286,6 +308,45 @@ const cases: Readonly<Record<string, (linked: Linked, link: Link) => Promise<voi
     }
   },
 
+  "what is lent holds every byte, in turn with reads into the caller's": async (
+    { conn, peer },
+  ) => {
+    const bytes = pattern(3 * 1024 * 1024);
+    const sending = peer.send(bytes).then(() => peer.end());
+    const received = new Uint8Array(bytes.length);
+    let at = 0;
+    for (let n = 0;; n++) {
+      const lent = n % 3 === 2 ? "none" : await loan(conn, (lent) => {
+        received.set(lent, at);
+        at += lent.length;
+        // It is ours until the callback returns.
+        lent.fill(0);
+      });
+      if (lent === "end") break;
+      if (lent === "some") continue;
+      const got = await conn.read(received.subarray(at, at + 5_000));
+      // An empty rest gives 0.
+      if (got === null || got === 0) break;
+      at += got;
+    }
+    await sending;
+    assert.ok(equal(received.subarray(0, at), bytes));
+    assert.equal(conn.bytesRead, bytes.length);
+  },
+
+  "a loan waits, is the only read, and ends with the connection": async ({ conn, peer }) => {
+    const reading = loan(conn, (lent) => assert.deepEqual(lent.slice(), text.encode("first")));
+    if (await Promise.race([reading, Promise.resolve("waits")]) === "none") return;
+    await rejects(conn.read(new Uint8Array(5)), "ERR_INVALID_REQUEST");
+    await rejects(loan(conn, () => {}), "ERR_INVALID_REQUEST");
+    await peer.send(text.encode("first"));
+    assert.equal(await reading, "some");
+    const pending = rejects(loan(conn, () => {}), "ERR_CLOSED");
+    conn.close();
+    await pending;
+    await rejects(loan(conn, () => {}), "ERR_CLOSED");
+  },
+
   "a read of an array waits, is the only one, and ends with the connection": async (
     { conn, peer },
   ) => {
@@ -404,7 +465,7 @@ function nativeEngine(link: Link): string {
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  return Buffer.compare(a, b) === 0;
 }
 
 /** The same connection, read and written by callbacks. */

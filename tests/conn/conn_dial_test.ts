@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import * as net from "node:net";
+import type * as net from "node:net";
 import {
   type Address,
   type Conn,
@@ -18,7 +18,7 @@ import {
 } from "../../conn/mod.ts";
 import { badCertificates } from "../support/bad_certificates.ts";
 import * as certs from "../support/certs.ts";
-import { startScript } from "../support/child.ts";
+import { withFullBacklog } from "../support/full_backlog.ts";
 import { type ClientHello, parseClientHello } from "../support/client_hello.ts";
 import { testUnlessGap } from "../support/conn_gaps.ts";
 import { type CountedSignal, countedSignal } from "../support/counted_signal.ts";
@@ -675,11 +675,7 @@ test("abort: while a name is being looked up", async () => {
 });
 
 test("abort: while connecting", async () => {
-  const child = startScript("full_backlog_child.ts");
-  const port = Number(await child.line());
-  const fillers: net.Socket[] = [];
-  try {
-    await fillBacklog(port, fillers);
+  await withFullBacklog(async (port) => {
     for (const tls of [undefined, { caCerts: [certs.ca] }]) {
       const abort = countedSignal();
       const { signal } = abort;
@@ -692,27 +688,8 @@ test("abort: while connecting", async () => {
       }
       await aborts(abort, dialing);
     }
-  } finally {
-    for (const socket of fillers) socket.destroy();
-    await child.kill();
-  }
+  });
 });
-
-/** Connects until the kernel takes no more. */
-async function fillBacklog(port: number, sockets: net.Socket[]): Promise<void> {
-  let waiting = 0;
-  while (waiting < 3) {
-    const socket = net.connect(port, "127.0.0.1");
-    socket.on("error", () => {});
-    sockets.push(socket);
-    let connected = false;
-    socket.once("connect", () => connected = true);
-    for (let turn = 0; turn < 500 && !connected; turn++) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    if (!connected) waiting++;
-  }
-}
 
 test("abort: after the dial the signal has no listener and no effect", async () => {
   await withServer({ tls: { ...certs.localhost } }, async (server, address) => {

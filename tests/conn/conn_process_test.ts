@@ -10,7 +10,7 @@ import { type Conn, systemDialer, type TlsOptions } from "../../conn/mod.ts";
 import * as certs from "../support/certs.ts";
 import { type Child, startScript } from "../support/child.ts";
 import { listen, type TestServer } from "../support/conn_servers.ts";
-import { test } from "../support/harness.ts";
+import { runtime, test } from "../support/harness.ts";
 
 const text = new TextEncoder();
 
@@ -83,7 +83,7 @@ test("barrier: settles without the permission for it, and without a prompt", asy
 test("process: the authorities that the runtime trusts by default, and caMode", async () => {
   const server = await listen({ tls: { ...certs.localhost } });
   const { port } = server.address as { port: number };
-  const trusted = fileURLToPath(new URL("certs/ca.pem", import.meta.url));
+  const trusted = fileURLToPath(new URL("../certs/ca.pem", import.meta.url));
   const env = { DENO_CERT: trusted, NODE_EXTRA_CA_CERTS: trusted };
   const child = startScript("ca_child.ts", [String(port)], { env });
   try {
@@ -186,6 +186,55 @@ for (const transport of Object.keys(transports) as Transport[]) {
       await reading;
     }));
 }
+
+/** Which runtimes can see the kernel's side of a connection without a turn of the event loop. */
+const sees = runtime !== "deno";
+
+for (const what of ["bytes", "an end"]) {
+  for (const transport of Object.keys(transports) as Transport[]) {
+    test(`M1 look: ${transport}: ${what} that came while the loop was blocked`, () =>
+      withPlanter(transport, async (conn) => {
+        if (!await ask(conn, what === "bytes" ? "x" : "e")) return;
+        let seen: number | null = -1;
+        conn.read(new Uint8Array(8)).then((count) => seen = count, () => {});
+        blockUntilHeld(conn);
+        assert.equal(seen, -1);
+        assert.equal(conn.kernelIsEmpty?.() ?? null, sees ? false : null);
+      }));
+  }
+}
+
+test("M1 look: nothing has come; a plain connection, TLS over it, and a closed one", async () => {
+  const server = await listen({ tls: { ...certs.localhost } });
+  const dialer = systemDialer();
+  const plain = await dialer.dial(server.address);
+  const secure = await dialer.startTls(plain, { caCerts: [certs.ca], serverName: "localhost" });
+  assert.equal(plain.kernelIsEmpty?.() ?? false, false);
+  const reading = secure.read(new Uint8Array(8)).catch(() => null);
+  // The tickets of the handshake have been read.
+  await dialer.pollBarrier!();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(secure.kernelIsEmpty?.() ?? null, sees ? true : null);
+  // It was only looked at.
+  const socket = await server.accept();
+  socket.write("x");
+  assert.equal(await reading, 1);
+  secure.close();
+  assert.equal(secure.kernelIsEmpty?.() ?? false, false);
+  await server.close();
+});
+
+test("M1 look: what has come and was not told yet counts", async () => {
+  const server = await listen();
+  const conn = await systemDialer().dial(server.address);
+  const socket = await server.accept();
+  socket.write("two");
+  await conn.read(new Uint8Array(1));
+  // No read is pending, and two bytes wait in the connection.
+  assert.equal(conn.kernelIsEmpty?.() ?? false, false);
+  conn.close();
+  await server.close();
+});
 
 async function withPlanter(
   transport: Transport,

@@ -4,7 +4,11 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { alternateFamilies, type Attempt, staggeredRace } from "../../../conn/names/staggered_race.ts";
+import {
+  alternateFamilies,
+  type Attempt,
+  staggeredRace,
+} from "../../../conn/names/staggered_race.ts";
 import { test } from "../../support/harness.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 
