@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { FieldLines } from "../http1/field_lines_reader.ts";
+import type { FieldLines } from "./field_lines.ts";
 import { listMembers } from "./grammar.ts";
 
 /**

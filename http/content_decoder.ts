@@ -2,8 +2,7 @@
  * Takes content codings off, pulled by the reader.
  *
  * The decoders are those of `node:zlib`, which the three runtimes carry and which, unlike
- * `DecompressionStream`, stop after each output buffer until it is read (docs/decisions/0004). It
- * is loaded when first needed.
+ * `DecompressionStream`, stop after each output buffer until it is read (docs/decisions/0004).
  *
  * @module
  */
@@ -11,6 +10,7 @@ import type { BrotliDecompress, Gunzip, Inflate, InflateRaw, ZstdDecompress } fr
 import type { Reader } from "../conn/conn.ts";
 import { HttpError, printable } from "../conn/http_error.ts";
 import type { ContentCoding } from "./content_coding.ts";
+import { loadZlib, type Zlib } from "./zlib.ts";
 import { ZstdFrames } from "./zstd_frames.ts";
 
 /** What decodes. */
@@ -22,8 +22,12 @@ const SLICE_BYTES = 16 * 1024;
 /** Bytes. What content may expand to, however few coded bytes it comes from. */
 const EXPANSION_GRACE_BYTES = 1024 * 1024;
 
-/** Bits. Windows of zstd content are at most 8 MiB (RFC 9659 section 3). */
-const ZSTD_WINDOW_BITS = 23;
+/**
+ * Bits. Windows of zstd content are at most 8 MiB.
+ *
+ * @see RFC 9659 section 3
+ */
+export const ZSTD_WINDOW_BITS: number = 23;
 
 /**
  * How far content may expand.
@@ -166,7 +170,7 @@ export class ContentDecoder implements Reader {
       this.#ended = true;
       return null;
     }
-    const zlib = await import("node:zlib");
+    const zlib = await loadZlib();
     if (this.#ended) return null;
     const engine = makeEngine(zlib, this.#coding, first, n);
     engine.on("data", (chunk: Uint8Array) => {
@@ -275,8 +279,6 @@ export class ContentDecoder implements Reader {
   }
 }
 
-type Zlib = typeof import("node:zlib");
-
 /** @param n How many bytes of the coded content `first` holds. */
 function makeEngine(zlib: Zlib, coding: ContentCoding, first: Uint8Array, n: number): Engine {
   // A mark of 1 makes the engine wait for the reader after each output buffer.
@@ -296,8 +298,15 @@ function makeEngine(zlib: Zlib, coding: ContentCoding, first: Uint8Array, n: num
   }
 }
 
-/** Some servers say "deflate" and send it without the zlib wrapper: RFC 1950 section 2.2 tells. */
-function isZlibHeader(bytes: Uint8Array, n: number): boolean {
+/**
+ * Whether content in `deflate` is in the zlib wrapper: some servers send it without. Two bytes tell.
+ *
+ * Pure.
+ *
+ * @param n How many of the bytes are content.
+ * @see RFC 1950 section 2.2
+ */
+export function isZlibHeader(bytes: Uint8Array, n: number): boolean {
   return n < 2 || ((bytes[0] & 0x0f) === 8 && ((bytes[0] << 8) | bytes[1]) % 31 === 0);
 }
 

@@ -5,6 +5,7 @@
  */
 import { HttpError, printable } from "../conn/http_error.ts";
 import { isFieldValue, isToken, trimOws } from "./grammar.ts";
+import { shownField } from "./shown_fields.ts";
 
 /**
  * What header lists can be made of.
@@ -56,6 +57,13 @@ export class HttpHeaders implements Iterable<[string, string]> {
   #wire: WireLines | null = null;
   #frozen = false;
   #derived: { by: unknown; value: unknown } | null = null;
+
+  static {
+    // What `console.log` of the three runtimes looks for. Not declared: it is nobody's to call.
+    Object.defineProperty(this.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+      value: shownByConsole,
+    });
+  }
 
   /**
    * Makes a list.
@@ -210,6 +218,15 @@ export class HttpHeaders implements Iterable<[string, string]> {
     return headers;
   }
 
+  /**
+   * The lines for a log, in order, with the values of secrets masked: `Authorization`, `Cookie`,
+   * `Set-Cookie`, and what is named after a token, a key or the like. `console.log` masks them too.
+   * All of them as they are: `[...headers]`.
+   */
+  toJSON(): [string, string][] {
+    return Array.from(this, ([name, value]) => shownField(name, value));
+  }
+
   /** The lines, in order, with the case in which they were given. */
   *[Symbol.iterator](): IterableIterator<[string, string]> {
     this.#unpack();
@@ -252,6 +269,22 @@ export class HttpHeaders implements Iterable<[string, string]> {
     this.#checkMutable();
     return checkedField(name, value);
   }
+}
+
+/** The lines as an object; those of one name as a list. */
+function shownByConsole(
+  this: HttpHeaders,
+  depth: number,
+  options: object,
+  inspect: (value: unknown, options: object) => string,
+): string {
+  if (depth < 0) return "[HttpHeaders]";
+  const fields: Map<string, string | string[]> = new Map();
+  for (const [name, value] of this.toJSON()) {
+    const before = fields.get(name);
+    fields.set(name, before === undefined ? value : [before, value].flat());
+  }
+  return `HttpHeaders ${inspect(Object.fromEntries(fields), options)}`;
 }
 
 /**

@@ -1,7 +1,9 @@
 /**
- * One connection to a server, in the client's role: sends one request at a time, reads its
- * response beside it. No clock, no pool; the owner brings both. Every change of state goes through
- * the tables of `connection_state.ts`, `request_state.ts` and `response_state.ts`.
+ * One connection to a server, in the client's role: has one request sent at a time, reads its
+ * response beside it, and says what becomes of the connection after both. No clock, no pool; the
+ * owner brings both. Every change of state goes through the tables of `connection_state.ts` and
+ * `response_state.ts`. Reading is not apart from the connection: nearly each of its steps is one of
+ * both tables.
  *
  * @module
  */
@@ -10,15 +12,15 @@ import { startRead } from "../conn/by_callback.ts";
 import { BufferedWriter } from "../conn/buffered_writer.ts";
 import type { Conn } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
+import { KnownConn } from "../conn/known_conn.ts";
 import type {
   ClientConnectionOptions,
   ConnectionOwner,
-  ExchangeEvents,
-  OutgoingRequest,
+  WrittenRequest,
 } from "./client_exchange.ts";
+import type { ExchangeEvents } from "../http/exchange_events.ts";
 import { CONNECTION_TABLE, type ConnectionState, mayReuse } from "./connection_state.ts";
-import { ContentSender, type OutgoingContent } from "./content_sender.ts";
-import { type Deviation, forbidsReuse } from "./field_lines_reader.ts";
+import { type Deviation, forbidsReuse } from "../http/deviation.ts";
 import { responseFraming } from "./framing.ts";
 import {
   bodyClosed,
@@ -28,15 +30,14 @@ import {
 } from "./response_content.ts";
 import { transition } from "../http/machine.ts";
 import { isPersistent } from "./persistence.ts";
-import { REQUEST_TABLE, type RequestState } from "./request_state.ts";
-import { type ResponseHead, ResponseHeadReader } from "./response_head.ts";
+import { RequestSender } from "./request_sender.ts";
+import type { RequestState } from "./request_state.ts";
+import { type Http1ResponseHead, ResponseHeadReader } from "./response_head.ts";
 import {
   connectionLost,
   endedBeforeHead,
   headsTooLarge,
-  MAX_INFORMATIONAL,
   switchNotAsked,
-  tooManyInformational,
 } from "./response_error.ts";
 import { RESPONSE_TABLE, type ResponseState } from "./response_state.ts";
 
@@ -51,28 +52,27 @@ import { RESPONSE_TABLE, type ResponseState } from "./response_state.ts";
 export class ClientConnection implements ContentOwner {
   /** The connection; its reads and writes are this object's. */
   readonly conn: Conn;
+  /** The same if it may be asked to lend what comes, else null. */
+  readonly #lender: KnownConn | null;
   readonly #owner: ConnectionOwner;
   readonly #options: ClientConnectionOptions;
   readonly #input: BufferedReader;
-  readonly #output: BufferedWriter;
+  readonly #sender: RequestSender;
   readonly #heads: ResponseHeadReader;
 
   #state: ConnectionState = "idle";
-  #request: RequestState = "complete";
   #response: ResponseState = "complete";
   #reading = false;
   /** Whether the last read left nothing behind: it could have taken more. */
   #readAll = false;
   #persistent = true;
 
-  #outgoing: OutgoingRequest | null = null;
   #events: ExchangeEvents | null = null;
-  #sender: ContentSender | null = null;
   #deviations: Deviation[] = [];
   #headBytes = 0;
-  #informationalCount = 0;
   #unreadAtStart = true;
-  #writeError: unknown = undefined;
+  /** Whether the last head that came was informational, and nothing has come since. */
+  #unreadBehindInformational = false;
   #closeReason: unknown = undefined;
 
   /**
@@ -82,10 +82,16 @@ export class ClientConnection implements ContentOwner {
    */
   constructor(conn: Conn, options: ClientConnectionOptions, owner: ConnectionOwner) {
     this.conn = conn;
+    this.#lender = KnownConn.is(conn) ? conn : null;
     this.#options = options;
     this.#owner = owner;
     this.#input = new BufferedReader(conn, options.readBufferBytes);
-    this.#output = new BufferedWriter(conn, options.writeBufferBytes);
+    this.#sender = new RequestSender(new BufferedWriter(conn, options.writeBufferBytes), {
+      isExchanging: () => this.#isExchanging,
+      requestWritten: () => this.#maybeFinish(),
+      writeFailed: () => this.#writeFailed(),
+      sourceFailed: (error) => this.#sourceFailed(error),
+    });
     this.#heads = new ResponseHeadReader(options.mode);
     this.#arm();
   }
@@ -97,7 +103,7 @@ export class ClientConnection implements ContentOwner {
 
   /** State of the request under way, for tests and inspection. */
   get requestState(): RequestState {
-    return this.#request;
+    return this.#sender.state;
   }
 
   /** State of the response under way, for tests and inspection. */
@@ -113,42 +119,27 @@ export class ClientConnection implements ContentOwner {
    *
    * @throws {IllegalTransitionError} The connection is not idle.
    */
-  send(request: OutgoingRequest, events: ExchangeEvents): void {
+  send(request: WrittenRequest, events: ExchangeEvents): void {
     this.#state = transition(CONNECTION_TABLE, this.#state, "requestStarted");
-    this.#request = "head";
     this.#response = "head";
     this.#persistent = !request.close;
-    this.#outgoing = request;
     this.#events = events;
     // Not cleared but replaced: the last response still lists its own.
     this.#deviations = [];
     this.#headBytes = 0;
-    this.#informationalCount = 0;
     this.#unreadAtStart = true;
-    const output = this.#output;
-    output.text(request.head);
-    const { content } = request;
-    const goesAlong = content === null ||
-      (!request.expectContinue && content.bytes !== null &&
-        content.bytes.length <= output.available);
-    if (goesAlong) {
-      if (content !== null) output.add(content.bytes!);
-      output.startFlush(this.#wroteAll, this.#writeFailed);
-    } else {
-      this.#sendContent(request, content);
-    }
+    this.#unreadBehindInformational = false;
+    this.#sender.send(request, events);
   }
 
   /** Sends the content although the server has not asked for it yet. */
   continueTimedOut(): void {
-    if (this.#request !== "awaitingContinue") return;
-    this.#request = transition(REQUEST_TABLE, this.#request, "continueTimedOut");
-    this.#sender?.proceed();
+    this.#sender.continueTimedOut();
   }
 
   /** Whether the content is being held back. */
   get awaitingContinue(): boolean {
-    return this.#request === "awaitingContinue";
+    return this.#sender.awaitingContinue;
   }
 
   /**
@@ -160,75 +151,21 @@ export class ClientConnection implements ContentOwner {
     this.#fail(reason);
   }
 
-  // What happens to the sending side.
+  // What the sending side tells.
 
-  readonly #wroteAll = (): void => {
-    if (this.#outgoing === null) return;
-    if (this.#outgoing.content === null) {
-      this.#request = transition(REQUEST_TABLE, this.#request, "headSentNoContent");
-    } else {
-      this.#request = transition(REQUEST_TABLE, this.#request, "headSent");
-      this.#request = transition(REQUEST_TABLE, this.#request, "contentEnded");
-    }
-    const events = this.#events!;
-    events.wroteHead();
-    events.wroteRequest(undefined);
-    this.#maybeFinish();
-  };
-
-  readonly #writeFailed = (error: unknown): void => {
-    if (this.#state !== "exchanging" && this.#state !== "draining") return;
-    if (this.#request === "withheld") return;
-    this.#writeError = error;
-    this.#request = transition(REQUEST_TABLE, this.#request, "writeFailed");
-    this.#events?.wroteRequest(error);
-    // The response is still read: a refusal may have been sent before the connection broke.
-    this.#maybeFinish();
-  };
-
-  async #sendContent(request: OutgoingRequest, content: OutgoingContent): Promise<void> {
-    const sender = new ContentSender(this.#output, content);
-    this.#sender = sender;
-    try {
-      await this.#output.flush();
-      // A final response or the end of the connection may have come meanwhile.
-      if (this.#sender !== sender || sender.stopped) return;
-      // The server may have asked before the runtime has said that the head was written.
-      const holdsBack = request.expectContinue && !sender.released;
-      const event = holdsBack ? "headSentExpectingContinue" : "headSent";
-      this.#request = transition(REQUEST_TABLE, this.#request, event);
-      this.#events!.wroteHead();
-      if (holdsBack) await sender.mayProceed;
-      if (this.#sender !== sender || sender.stopped) return;
-      await sender.send();
-    } catch (error) {
-      if (this.#sender !== sender || sender.stopped) return;
-      if (sender.sourceFailed) this.#contentFailed(error);
-      else this.#writeFailed(error);
-      return;
-    }
-    if (this.#sender !== sender || sender.stopped) return;
-    this.#request = transition(REQUEST_TABLE, this.#request, "contentEnded");
-    this.#events?.wroteRequest(undefined);
-    this.#maybeFinish();
+  get #isExchanging(): boolean {
+    return this.#state === "exchanging" || this.#state === "draining";
   }
 
-  #contentFailed(error: unknown): void {
-    if (this.#state !== "exchanging" && this.#state !== "draining") return;
-    this.#request = transition(REQUEST_TABLE, this.#request, "contentFailed");
-    this.#events?.wroteRequest(error);
+  #writeFailed(): void {
+    // The response is still read: a refusal may have been sent before the connection broke.
+    if (this.#response === "head" && !this.#isClosed) this.#owner.unanswered?.();
+    else this.#maybeFinish();
+  }
+
+  #sourceFailed(error: unknown): void {
     this.#state = transition(CONNECTION_TABLE, this.#state, "failed");
     this.#fail(error);
-  }
-
-  /**
-   * Ends the sending before its end: the response is good, the connection is not, unless it was
-   * content held back that the answer came without.
-   */
-  #stopSending(event: "sendingStopped" | "finalResponseReceived" = "sendingStopped"): void {
-    this.#sender?.stop();
-    this.#request = transition(REQUEST_TABLE, this.#request, event);
-    this.#events?.wroteRequest(undefined);
   }
 
   // What happens to the receiving side.
@@ -237,6 +174,10 @@ export class ClientConnection implements ContentOwner {
   #arm(): void {
     if (this.#reading) return;
     this.#reading = true;
+    if (this.startLoan(this.#lent, this.#readFailed)) {
+      this.#input.rest();
+      return;
+    }
     startRead(this.conn, this.#input.space(), this.#received, this.#readFailed);
   }
 
@@ -245,7 +186,24 @@ export class ClientConnection implements ContentOwner {
     if (this.#state === "closed") return;
     if (n === null) return this.#ended();
     this.#input.added(n);
-    this.#readAll = this.#input.end < this.#input.bytes.length;
+    this.#came(this.#input.end < this.#input.bytes.length);
+  };
+
+  readonly #lent = (bytes: Uint8Array<ArrayBuffer> | null, isAll: boolean): void => {
+    this.#reading = false;
+    if (this.#state === "closed") return;
+    if (bytes === null) return this.#ended();
+    this.#input.lend(bytes);
+    try {
+      this.#came(isAll);
+    } finally {
+      this.#input.keep();
+    }
+  };
+
+  /** Something was read into the buffer. */
+  #came(isAll: boolean): void {
+    this.#readAll = isAll;
     this.#owner.received?.();
     if (this.#state === "idle") {
       this.#state = transition(CONNECTION_TABLE, this.#state, "unsolicitedDataReceived");
@@ -256,15 +214,18 @@ export class ClientConnection implements ContentOwner {
       this.#unreadAtStart = false;
       this.#events!.firstByte();
       if (this.#isClosed) return;
+    } else if (this.#unreadBehindInformational) {
+      this.#unreadBehindInformational = false;
+      this.#events!.nextFirstByte?.();
     }
     this.#advance();
-  };
+  }
 
   readonly #readFailed = (error: unknown): void => {
     this.#reading = false;
     if (this.#state === "closed") return;
     this.#state = transition(CONNECTION_TABLE, this.#state, "failed");
-    this.#fail(this.#writeError ?? error);
+    this.#fail(this.#sender.writeError ?? error);
   };
 
   /** The stream ended while no content was being read. */
@@ -274,7 +235,7 @@ export class ClientConnection implements ContentOwner {
     if (wasIdle) return this.#fail(connectionLost("The server closed an idle connection"));
     this.#response = transition(RESPONSE_TABLE, this.#response, "truncated");
     this.#fail(
-      this.#writeError ??
+      this.#sender.writeError ??
         endedBeforeHead(this.#input.buffered),
     );
   }
@@ -301,6 +262,8 @@ export class ClientConnection implements ContentOwner {
         if (this.#isClosed) return;
       }
     } catch (error) {
+      // What it was told of may have made its owner close it, and thrown all the same.
+      if (this.#isClosed) return;
       if (this.#response === "head" || this.#response === "content") {
         this.#response = transition(RESPONSE_TABLE, this.#response, "malformed");
       }
@@ -309,39 +272,32 @@ export class ClientConnection implements ContentOwner {
     }
   }
 
-  #informational(head: ResponseHead): void {
+  #informational(head: Http1ResponseHead): void {
     if (head.statusCode === 101) {
-      if (!this.#outgoing!.upgrade) throw switchNotAsked();
+      if (!this.#sender.request.upgrade) throw switchNotAsked();
       this.#response = transition(RESPONSE_TABLE, this.#response, "switchingReceived");
       this.#switch(head);
       return;
     }
-    if (++this.#informationalCount > MAX_INFORMATIONAL) {
-      throw tooManyInformational(MAX_INFORMATIONAL);
-    }
     this.#response = transition(RESPONSE_TABLE, this.#response, "informationalReceived");
-    if (head.statusCode === 100) {
-      if (this.#request === "awaitingContinue") {
-        this.#request = transition(REQUEST_TABLE, this.#request, "continueReceived");
-      }
-      this.#sender?.proceed();
-    }
-    this.#events!.informational(head);
+    if (head.statusCode === 100) this.#sender.continueReceived();
+    const events = this.#events!;
+    events.informational(head);
+    if (this.#isClosed) return;
+    if (this.#input.buffered === 0) this.#unreadBehindInformational = true;
+    else events.nextFirstByte?.();
   }
 
-  #final(head: ResponseHead): void {
+  #final(head: Http1ResponseHead): void {
     const { mode, maxResponseHeaderBytes } = this.#options;
-    const framing = responseFraming(this.#outgoing!.method, head, mode, this.#deviations);
+    const framing = responseFraming(this.#sender.request.method, head, mode, this.#deviations);
     if (framing.kind === "tunnel") {
       this.#response = transition(RESPONSE_TABLE, this.#response, "switchingReceived");
       this.#switch(head);
       return;
     }
     if (framing.kind === "closeDelimited" || !isPersistent(head)) this.#persistent = false;
-    const holdsBack = this.#outgoing!.expectContinue && this.#sender?.released === false;
-    if (this.#request === "awaitingContinue") this.#stopSending("finalResponseReceived");
-    else if (this.#request === "head" && holdsBack) this.#stopSending();
-    else this.#request = transition(REQUEST_TABLE, this.#request, "finalResponseReceived");
+    this.#sender.finalResponseReceived();
     // Whoever is told may have closed the connection.
     if (this.#isClosed) return;
     const content = new ResponseContent(this, this.#input, framing, {
@@ -354,8 +310,9 @@ export class ClientConnection implements ContentOwner {
     const event = framing.kind === "none" ? "contentlessHeadReceived" : "finalHeadReceived";
     this.#response = transition(RESPONSE_TABLE, this.#response, event);
     // Whoever answers 3xx or more before the end of the content does not want the rest of it.
-    if (head.statusCode >= 300 && this.#isSendingContent && !this.#sender!.handedOver) {
-      this.#stopSending();
+    const sender = this.#sender;
+    if (head.statusCode >= 300 && sender.isSendingContent && !sender.contentHandedOver) {
+      sender.stop();
       if (this.#isClosed) return;
     }
     const events = this.#events!;
@@ -369,15 +326,8 @@ export class ClientConnection implements ContentOwner {
     return this.#state === "closed";
   }
 
-  get #isSendingContent(): boolean {
-    return this.#sender !== null && (this.#request === "content" || this.#request === "head");
-  }
-
-  #switch(head: ResponseHead): void {
-    if (this.#isSendingContent) this.#stopSending();
-    else if (this.#request === "awaitingContinue") this.#stopSending("finalResponseReceived");
-    // Whoever switches has read the head: the runtime's word for it comes later.
-    else if (this.#request === "head") this.#wroteAll();
+  #switch(head: Http1ResponseHead): void {
+    this.#sender.protocolSwitched();
     if (this.#isClosed) return;
     this.#state = transition(CONNECTION_TABLE, this.#state, "protocolSwitched");
     const content = new ResponseContent(this, this.#input, { kind: "tunnel" }, null);
@@ -391,23 +341,21 @@ export class ClientConnection implements ContentOwner {
   /** Settles the connection's fate once both directions have ended, the receiving one just now? */
   #maybeFinish(wasJustRead: boolean = false): void {
     if (this.#response !== "complete") return;
-    if (this.#state !== "exchanging" && this.#state !== "draining") return;
-    // All of the request was handed over with its head; only the runtime's word is missing.
-    if (this.#request === "head" && this.#sender === null) return;
-    if (this.#isSendingContent) {
+    if (!this.#isExchanging || this.#sender.awaitsWord) return;
+    if (this.#sender.isSendingContent) {
       // Everything is on its way: only the word of the runtime, or of the source, is missing.
-      if (this.#sender!.handedOver) {
+      if (this.#sender.contentHandedOver) {
         this.#owner.finishing?.();
         return;
       }
-      this.#stopSending();
+      this.#sender.stop();
       if (this.#isClosed) return;
     }
     const { mode } = this.#options;
     // The body may have deviated too.
     const persistent = this.#persistent &&
       (this.#deviations.length === 0 || !forbidsReuse(this.#deviations, mode));
-    const reuse = mayReuse(this.#request, this.#response, persistent, this.#input.buffered);
+    const reuse = mayReuse(this.requestState, this.#response, persistent, this.#input.buffered);
     this.#clear();
     if (reuse) {
       this.#state = transition(CONNECTION_TABLE, this.#state, "exchangeCompleted");
@@ -420,11 +368,25 @@ export class ClientConnection implements ContentOwner {
     }
   }
 
-  /** The content was read to its end, all of it with the head? */
-  contentEnded(withHead: boolean): void {
+  /** Is lent what comes of the content, if the connection lends. */
+  startLoan(
+    lent: (bytes: Uint8Array<ArrayBuffer> | null, isAll: boolean) => void,
+    failed: (error: unknown) => void,
+  ): boolean {
+    return this.#lender !== null && this.#lender.startLoan(lent, failed);
+  }
+
+  /** More of the content came, and nothing stood behind it? */
+  contentCame(isAll: boolean): void {
+    this.#readAll = isAll;
+    this.#owner.received?.();
+  }
+
+  /** The content was read to its end, this moment? */
+  contentEnded(wasJustRead: boolean): void {
     if (this.#response !== "content") return;
     this.#response = transition(RESPONSE_TABLE, this.#response, "contentEnded");
-    this.#maybeFinish(withHead && this.#readAll);
+    this.#maybeFinish(wasJustRead && this.#readAll);
   }
 
   /** Reading the content failed. Returns what to tell the reader. */
@@ -446,7 +408,7 @@ export class ClientConnection implements ContentOwner {
   /** The caller gave the content up: whether the rest is worth reading. */
   contentAbandoned(leftBytes: number | null): boolean {
     if (this.#state !== "exchanging") return false;
-    const worthwhile = this.#persistent && this.#request === "complete" &&
+    const worthwhile = this.#persistent && this.requestState === "complete" &&
       (leftBytes === null || leftBytes <= MAX_DRAIN_BYTES);
     if (!worthwhile) {
       this.close(bodyClosed());
@@ -458,9 +420,16 @@ export class ClientConnection implements ContentOwner {
 
   /** The rest of the request is not taken in time: the connection is not worth the wait. */
   sendLimitReached(): void {
-    if (this.#response !== "complete" || !this.#isSendingContent) return;
-    this.#stopSending();
+    if (this.#response !== "complete" || !this.#sender.isSendingContent) return;
+    this.#sender.stop();
     this.#maybeFinish();
+  }
+
+  /** Writing has failed, and no response came in time: it is not waited for any longer. */
+  answerLimitReached(): void {
+    if (this.requestState !== "aborted" || this.#response !== "head" || this.#isClosed) return;
+    this.#state = transition(CONNECTION_TABLE, this.#state, "failed");
+    this.#fail(this.#sender.writeError);
   }
 
   /** Draining took too much: bytes here, time by the owner. */
@@ -478,10 +447,8 @@ export class ClientConnection implements ContentOwner {
   }
 
   #clear(): void {
-    this.#outgoing = null;
     this.#events = null;
-    this.#sender = null;
-    this.#writeError = undefined;
+    this.#sender.clear();
   }
 
   /** The state is closed: lets go of everything, and says why to whoever waits. */
@@ -490,7 +457,7 @@ export class ClientConnection implements ContentOwner {
       ? null
       : this.#events;
     this.#closeReason = reason;
-    this.#sender?.stop();
+    this.#sender.abandon();
     this.#clear();
     this.conn.close();
     events?.failed(reason);

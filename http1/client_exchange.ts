@@ -1,13 +1,11 @@
 /**
- * What a connection in the client's role takes and tells: the request, the events of its exchange,
- * the fate of the connection. Interfaces only.
+ * How a connection in the client's role works, and what it tells its owner of its fate. Interfaces
+ * only.
  *
  * @module
  */
-import type { OutgoingContent } from "./content_sender.ts";
-import type { ParserMode } from "./field_lines_reader.ts";
-import type { IncomingContent } from "./response_content.ts";
-import type { ResponseHead } from "./response_head.ts";
+import type { ParserMode } from "../http/deviation.ts";
+import type { OutgoingRequest } from "../http/outgoing_request.ts";
 
 /**
  * How a connection works.
@@ -23,48 +21,6 @@ export interface ClientConnectionOptions {
   readBufferBytes: number;
   /** Capacity of the write buffer. */
   writeBufferBytes: number;
-}
-
-/**
- * A request, ready to be sent.
- *
- * @see RFC 9112 section 3
- */
-export interface OutgoingRequest {
-  /** A token, as it stands in the head. */
-  readonly method: string;
-  /** The complete head; each character is one byte. */
-  readonly head: string;
-  /** Null if there is none. */
-  readonly content: OutgoingContent | null;
-  /** Hold the content back until the server asks for it. */
-  readonly expectContinue: boolean;
-  /** Whether the request asks for another protocol, so that 101 is an answer. */
-  readonly upgrade: boolean;
-  /** Whether the request says `Connection: close`. */
-  readonly close: boolean;
-}
-
-/**
- * Who sent the request. Called synchronously; must not throw.
- *
- * @see RFC 9112 section 9
- */
-export interface ExchangeEvents {
-  /** The head, and a small body with it, was accepted by the runtime. */
-  wroteHead(): void;
-  /** Sending has ended: all of it, or with an error. */
-  wroteRequest(error: unknown): void;
-  /** The first byte of a response came. */
-  firstByte(): void;
-  /** An informational response came, not 101. May throw, which fails the exchange. */
-  informational(head: ResponseHead): void;
-  /** The final response has begun; {@linkcode response} follows in the same turn. */
-  finalHead?(head: ResponseHead): void;
-  /** The final response. Its content, if any, is read through `content`. */
-  response(head: ResponseHead, content: IncomingContent): void;
-  /** No response came. The connection is closed. */
-  failed(error: unknown): void;
 }
 
 /**
@@ -87,6 +43,21 @@ export interface ConnectionOwner {
    * that it was written. May be called again; bound the wait by `sendLimitReached()`.
    */
   finishing?(): void;
+  /**
+   * Writing has failed before a final response came, which may still come: the peer may have said why
+   * before it broke off. Bound the wait by `answerLimitReached()`.
+   */
+  unanswered?(): void;
   /** The connection is closed; called once. */
   closed(error: unknown): void;
 }
+
+/**
+ * Of a request what HTTP/1 writes, or has to know to read its answer.
+ *
+ * @see RFC 9112 section 3
+ */
+export type WrittenRequest = Pick<
+  OutgoingRequest,
+  "method" | "head" | "content" | "expectContinue" | "upgrade" | "close"
+>;

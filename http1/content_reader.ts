@@ -7,8 +7,9 @@ import type { BufferedReader } from "../conn/buffered_reader.ts";
 import type { Conn, Reader } from "../conn/conn.ts";
 import { HttpError, type HttpErrorCode } from "../conn/http_error.ts";
 import { ChunkedReader } from "./chunked_reader.ts";
-import { type Deviation, FieldLinesReader, type ParserMode } from "./field_lines_reader.ts";
-import type { Framing } from "./framing.ts";
+import type { Deviation, ParserMode } from "../http/deviation.ts";
+import { FieldLinesReader } from "./field_lines_reader.ts";
+import type { Framing } from "../http/incoming_content.ts";
 import type { HttpHeaders } from "../http/http_headers.ts";
 
 /**
@@ -42,12 +43,15 @@ const DIRECT_READ_BYTES = 4 * 1024;
 export class ContentReader implements Reader {
   /** The trailer section; null before the end and where there is none. */
   trailers: HttpHeaders | null = null;
+  /** Where in the bytes of the input the last {@linkcode takeInPlace} has found content. */
+  takenAt: number = 0;
   readonly #input: BufferedReader;
   readonly #source: Pick<Conn, "read" | "readChunk">;
   readonly #options: ContentReaderOptions;
   readonly #chunked: ChunkedReader | null = null;
   #left: number;
   #complete = false;
+  #failure: { error: unknown } | null = null;
 
   /**
    * Makes the content of one message.
@@ -76,6 +80,11 @@ export class ContentReader implements Reader {
     return this.#complete;
   }
 
+  /** What is wrong behind the content that was taken last, and thrown by whatever is called next. */
+  get failure(): { readonly error: unknown } | null {
+    return this.#failure;
+  }
+
   /** Octets of content still to come, or null where only the end tells. */
   get leftBytes(): number | null {
     if (this.#complete) return 0;
@@ -94,12 +103,37 @@ export class ContentReader implements Reader {
     if (this.#chunked !== null) {
       return this.#decode(this.#chunked, p);
     }
-    if (this.#options.framing.kind === "closeDelimited") return input.take(p);
-    const room = this.#left < p.length ? p.subarray(0, this.#left) : p;
-    const n = input.take(room);
-    this.#left -= n;
-    if (this.#left === 0) this.#complete = true;
+    const n = input.take(this.#room(p));
+    this.#count(n);
     return n;
+  }
+
+  /**
+   * Takes all content that is buffered, where it lies: it is in the `bytes` of the input from
+   * {@linkcode takenAt} on, until more is read.
+   *
+   * @returns How much it is. 0: more bytes are needed, or {@linkcode complete}.
+   * @throws {HttpError} As {@linkcode read}.
+   */
+  takeInPlace(): number {
+    const input = this.#input;
+    this.#throwFailure();
+    if (this.#complete || input.buffered === 0) return 0;
+    if (this.#chunked !== null) return this.#decodeInPlace(this.#chunked);
+    const n = Math.min(input.buffered, this.#maxBytes);
+    this.takenAt = input.start;
+    input.consume(n);
+    this.#count(n);
+    return n;
+  }
+
+  /**
+   * The source has ended: so has the content, if that is what ends it.
+   *
+   * @throws {HttpError} `ERR_INCOMPLETE_BODY`.
+   */
+  sourceEnded(): void {
+    this.#ended();
   }
 
   /**
@@ -124,7 +158,7 @@ export class ContentReader implements Reader {
       }
       const came = await this.#source.read(this.#room(p));
       if (came === null) return this.#ended();
-      const produced = this.#came(p, came);
+      const produced = this.came(p, came);
       if (produced > 0) return produced;
     }
   }
@@ -144,6 +178,7 @@ export class ContentReader implements Reader {
     const input = this.#input;
     for (;;) {
       if (this.#complete) return null;
+      this.#throwFailure();
       if (input.buffered > 0) {
         const p = new Uint8Array(input.buffered);
         const n = this.take(p);
@@ -156,7 +191,7 @@ export class ContentReader implements Reader {
       }
       const chunk = await this.#source.readChunk!(this.#maxBytes);
       if (chunk === null) return this.#ended();
-      const produced = this.#came(chunk, chunk.length);
+      const produced = this.came(chunk, chunk.length);
       if (produced === chunk.length) return chunk;
       // Behind the last chunk there may be what is nobody's content.
       const isLast = this.#complete || input.buffered > 0;
@@ -179,21 +214,34 @@ export class ContentReader implements Reader {
     return maxBytes < p.length ? p.subarray(0, maxBytes) : p;
   }
 
-  /** Counts `n` bytes that were read past the buffer into `p`. Returns how many of them are content. */
-  #came(p: Uint8Array, n: number): number {
+  /**
+   * Takes `n` bytes that were read past the buffer into `p`, where their content begins then.
+   *
+   * @returns How many of them are content.
+   * @throws {HttpError} As {@linkcode read}.
+   */
+  came(p: Uint8Array, n: number): number {
     const chunked = this.#chunked;
     if (chunked !== null) {
-      chunked.decode(p, 0, n, p, 0);
-      const { consumed, produced } = chunked;
-      if (consumed < n) this.#input.put(p.subarray(consumed, n));
-      if (chunked.state === "trailer") this.#trailer(chunked);
-      return produced;
+      try {
+        chunked.decode(p, 0, n, p, 0);
+        const { consumed } = chunked;
+        if (consumed < n) this.#input.put(p.subarray(consumed, n));
+        if (chunked.state === "trailer") this.#trailer(chunked);
+      } catch (error) {
+        this.#failAfter(chunked.produced, error);
+      }
+      return chunked.produced;
     }
-    if (this.#options.framing.kind === "length") {
-      this.#left -= n;
-      if (this.#left === 0) this.#complete = true;
-    }
+    this.#count(n);
     return n;
+  }
+
+  /** `n` octets of what the framing has left have come. */
+  #count(n: number): void {
+    if (this.#options.framing.kind !== "length") return;
+    this.#left -= n;
+    if (this.#left === 0) this.#complete = true;
   }
 
   /** The source has ended. */
@@ -205,14 +253,39 @@ export class ContentReader implements Reader {
 
   #decode(chunked: ChunkedReader, p: Uint8Array): number {
     const input = this.#input;
-    let produced = 0;
-    if (chunked.state !== "trailer" && input.start < input.end) {
+    this.#throwFailure();
+    try {
       chunked.decode(input.bytes, input.start, input.end, p, 0);
       input.consume(chunked.consumed);
-      produced = chunked.produced;
+      if (chunked.state === "trailer") this.#trailer(chunked);
+    } catch (error) {
+      this.#failAfter(chunked.produced, error);
     }
-    if (chunked.state === "trailer") this.#trailer(chunked);
-    return produced;
+    return chunked.produced;
+  }
+
+  #decodeInPlace(chunked: ChunkedReader): number {
+    const input = this.#input;
+    try {
+      chunked.decodeInPlace(input.bytes, input.start, input.end);
+      this.takenAt = chunked.producedAt;
+      input.consume(chunked.consumed);
+      if (chunked.state === "trailer") this.#trailer(chunked);
+    } catch (error) {
+      this.takenAt = chunked.producedAt;
+      this.#failAfter(chunked.produced, error);
+    }
+    return chunked.produced;
+  }
+
+  /** What came before something malformed is given first, however the bytes were split. */
+  #failAfter(produced: number, error: unknown): void {
+    this.#failure = { error };
+    if (produced === 0) throw error;
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.error;
   }
 
   #lines: FieldLinesReader | null = null;

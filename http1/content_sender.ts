@@ -5,38 +5,14 @@
  */
 import type { BufferedWriter } from "../conn/buffered_writer.ts";
 import { HttpError } from "../conn/http_error.ts";
+import type { ContentSource, OutgoingContent } from "../http/outgoing_request.ts";
 import { CHUNK_END, chunkStart, lastChunk } from "./chunked_writer.ts";
 
 /** Bytes. Pieces up to this size are copied together with their chunk framing into one write. */
 const GATHER_BYTES = 64 * 1024;
 
-/**
- * Content that is ready to be sent.
- *
- * @see RFC 9112 section 6
- */
-export interface OutgoingContent {
-  /** All of it, or null: it comes from `open()`. */
-  readonly bytes: Uint8Array | null;
-  /** Declared length, integer >= 0, or null: chunked. */
-  readonly lengthBytes: number | null;
-  /** Begins to produce it; called at most once an attempt, when sending begins. */
-  open(): ContentSource;
-  /** Checked trailer fields; asked for when the content has ended. Only where it is chunked. */
-  trailers(): Promise<Iterable<readonly [string, string]>>;
-}
-
-/**
- * Where content comes from, piece by piece.
- *
- * @see RFC 9112 section 6
- */
-export interface ContentSource {
-  /** The next piece, or null at the end. The piece may be reused once the next is asked for. */
-  next(): Promise<Uint8Array | null>;
-  /** Nothing more will be asked for. Never throws. */
-  cancel(): void;
-}
+/** Pieces. A source that gives more empty ones in a row never ends, and may keep the event loop. */
+const MAX_EMPTY_PIECES = 1000;
 
 /**
  * Sends one content. Owns: the source while it sends.
@@ -60,6 +36,9 @@ export class ContentSender {
   #source: ContentSource | null = null;
   #proceed: () => void = () => {};
   #stopped = false;
+  /** The caller's array that is being written, and how long it was when that began. */
+  #piece: Uint8Array | null = null;
+  #pieceBytes = 0;
 
   /** Makes a sender. */
   constructor(output: BufferedWriter, content: OutgoingContent) {
@@ -91,42 +70,62 @@ export class ContentSender {
   /**
    * Sends everything.
    *
-   * @throws {HttpError} `ERR_BODY_LENGTH`: the source gave more or less than declared; nothing
-   * beyond the declared length is written. And what source and sink throw.
+   * @throws {HttpError} `ERR_BODY_LENGTH`: the source gave more or less than declared, or an array
+   * became shorter or longer before it was written; nothing beyond the declared length is written.
+   * `ERR_INVALID_REQUEST`: the source gave what is no piece, or empty ones without end. And what
+   * source and sink throw.
    */
   async send(): Promise<void> {
     const { bytes, lengthBytes } = this.#content;
-    if (bytes !== null) {
-      this.handedOver = true;
-      await this.#output.write(bytes);
-      return;
-    }
-    this.#source = this.#content.open();
     try {
-      await this.#sendPieces(lengthBytes);
+      if (bytes === null) {
+        await this.#sendPieces(lengthBytes);
+      } else {
+        this.#take(bytes, lengthBytes ?? bytes.length);
+        this.handedOver = true;
+        await this.#write(bytes);
+        this.#checkTaken();
+      }
     } catch (error) {
+      // The sink may have failed because of it.
+      const changed = !this.sourceFailed && this.#hasChanged;
       // A source that failed has nothing to let go of.
       if (!this.sourceFailed) this.#source?.cancel();
       this.#source = null;
-      throw error;
+      throw changed ? this.#changedLength() : error;
     }
   }
 
   async #sendPieces(lengthBytes: number | null): Promise<void> {
+    this.#open();
+    if (this.#stopped) return;
     let sentBytes = 0;
+    let emptyPieces = 0;
     for (;;) {
       const piece = await this.#next();
       if (this.#stopped) return;
       if (piece === null) break;
-      if (piece.length === 0) continue;
-      sentBytes += piece.length;
-      if (lengthBytes === null) await this.#writeChunk(piece);
-      else if (sentBytes > lengthBytes) throw this.#wrongLength(sentBytes, lengthBytes);
-      else {
+      const pieceBytes = piece.length;
+      if (pieceBytes === 0) {
+        if (++emptyPieces > MAX_EMPTY_PIECES) throw this.#endlesslyEmpty();
+        continue;
+      }
+      emptyPieces = 0;
+      sentBytes += pieceBytes;
+      if (lengthBytes !== null && sentBytes > lengthBytes) {
+        throw this.#wrongLength(sentBytes, lengthBytes);
+      }
+      this.#take(piece, pieceBytes);
+      if (lengthBytes === null) {
+        await this.#writeChunk(piece);
+      } else {
         this.handedOver = sentBytes === lengthBytes;
-        await this.#output.write(piece);
+        await this.#write(piece);
+        this.#checkTaken();
       }
       if (this.#stopped) return;
+      // Once the next one is asked for it is the source's again.
+      this.#piece = null;
     }
     this.#source = null;
     if (lengthBytes === null) {
@@ -138,10 +137,22 @@ export class ContentSender {
     }
   }
 
+  #open(): void {
+    try {
+      this.#source = this.#content.open();
+    } catch (error) {
+      this.sourceFailed = true;
+      throw error;
+    }
+    // What opens it is a caller's, and may have ended the exchange.
+    if (this.#stopped) this.#giveUp();
+  }
+
   async #next(): Promise<Uint8Array | null> {
     try {
       const piece = await this.#source!.next();
       if (piece !== null && !(piece instanceof Uint8Array)) {
+        this.#giveUp();
         throw new HttpError("ERR_INVALID_REQUEST", "The body gave a piece that is no Uint8Array", {
           phase: "request",
         });
@@ -164,20 +175,65 @@ export class ContentSender {
 
   async #writeChunk(piece: Uint8Array): Promise<void> {
     const output = this.#output;
-    output.text(chunkStart(piece.length));
-    if (piece.length <= GATHER_BYTES) {
+    output.text(chunkStart(this.#pieceBytes));
+    if (this.#pieceBytes <= GATHER_BYTES) {
       output.add(piece);
+      this.#piece = null;
     } else {
-      await output.write(piece);
+      await output.flush();
+      // Its size has been said: what has become shorter must not be followed by anything.
+      this.#checkTaken();
+      await this.#write(piece);
+      this.#checkTaken();
     }
     output.text(CHUNK_END);
     await output.flush();
   }
 
-  #wrongLength(sentBytes: number, lengthBytes: number): HttpError {
+  #write(piece: Uint8Array): Promise<void> {
+    // What fits is copied at once.
+    if (piece.length <= this.#output.available) this.#piece = null;
+    return this.#output.write(piece);
+  }
+
+  /** Takes an array of the caller's, who may give its bytes to another thread, or shrink it. */
+  #take(piece: Uint8Array, lengthBytes: number): void {
+    this.#piece = piece;
+    this.#pieceBytes = lengthBytes;
+    this.#checkTaken();
+  }
+
+  #checkTaken(): void {
+    if (this.#hasChanged) throw this.#changedLength();
+  }
+
+  get #hasChanged(): boolean {
+    return this.#piece !== null && this.#piece.length !== this.#pieceBytes;
+  }
+
+  #changedLength(): HttpError {
+    this.#giveUp();
+    return changedLength(this.#piece!.length, this.#pieceBytes);
+  }
+
+  #endlesslyEmpty(): HttpError {
+    this.#giveUp();
+    return new HttpError(
+      "ERR_INVALID_REQUEST",
+      `The body gave more than ${MAX_EMPTY_PIECES} empty pieces in a row`,
+      { phase: "request" },
+    );
+  }
+
+  /** Lets the source go: what it gave cannot be sent. */
+  #giveUp(): void {
     this.sourceFailed = true;
     this.#source?.cancel();
     this.#source = null;
+  }
+
+  #wrongLength(sentBytes: number, lengthBytes: number): HttpError {
+    this.#giveUp();
     const what = sentBytes > lengthBytes ? "more than" : `${sentBytes} bytes instead of`;
     return new HttpError(
       "ERR_BODY_LENGTH",
@@ -185,4 +241,17 @@ export class ContentSender {
       { phase: "request" },
     );
   }
+}
+
+/**
+ * The error for an array of a body that has another length than when it was given.
+ *
+ * @see RFC 9110 section 8.6
+ */
+export function changedLength(bytes: number, givenBytes: number): HttpError {
+  return new HttpError(
+    "ERR_BODY_LENGTH",
+    `An array of the body has ${bytes} bytes now instead of ${givenBytes}: it was detached or resized`,
+    { phase: "request" },
+  );
 }

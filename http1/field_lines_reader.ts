@@ -5,36 +5,11 @@
  * @module
  */
 import { HttpError, type HttpErrorCode, printable } from "../conn/http_error.ts";
+import { mayBeLeftOut, nameFault, valueFault } from "./field_fault.ts";
 import { FIELD_VALUE_BYTES, isOws, TOKEN_BYTES } from "../http/grammar.ts";
-import { HttpHeaders } from "../http/http_headers.ts";
-
-/**
- * How much a reader forgives; docs/wire.md lists what.
- *
- * @see RFC 9112 section 2.2
- */
-export type ParserMode = "strict" | "lenient";
-
-/**
- * What was accepted although the sender should not have sent it; reported in
- * `response.deviations`.
- *
- * @see RFC 9112 sections 2.2, 5.1, 5.2, 6.1 and 6.3
- */
-export type Deviation =
-  | "bare-lf"
-  | "obs-fold"
-  | "leading-crlf"
-  | "duplicate-content-length"
-  | "content-length-on-204"
-  | "content-length-with-transfer-encoding"
-  | "chunked-twice"
-  | "chunked-in-http-1.0"
-  | "bare-lf-in-chunk"
-  | "space-before-colon"
-  | "bare-cr"
-  | "empty-field-name"
-  | "http-version";
+import { type Deviation, note, type ParserMode } from "../http/deviation.ts";
+import { FieldLines } from "../http/field_lines.ts";
+import { KnownLinesFinder } from "./known_lines_finder.ts";
 
 /** Lines. Most a section may hold. Bun takes 200, hyper 100; bytes are bounded apart from this. */
 const MAX_FIELD_LINES = 1_000;
@@ -43,81 +18,6 @@ const MAX_FIELD_LINES = 1_000;
 const SLACK_BYTES = 16 * 1024;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/**
- * A complete section: its text, one character per byte, and where its lines lie.
- *
- * @see RFC 9112 section 5
- */
-export class FieldLines {
-  /** Start line, if any, and field lines. */
-  readonly text: string;
-  /** Four per line: where its name begins and ends, where its value begins and ends. */
-  readonly offsets: readonly number[];
-  /** Index of the first `Content-Length` line, -1 if there is none. */
-  readonly contentLength: number;
-  /** Index of the first `Transfer-Encoding` line, -1 if there is none. */
-  readonly transferEncoding: number;
-  /** Index of the first `Connection` line, -1 if there is none. */
-  readonly connection: number;
-  /** Index of the first `Content-Encoding` line, -1 if there is none. */
-  readonly contentEncoding: number;
-  /** Index of the first `Keep-Alive` line, -1 if there is none. */
-  readonly keepAlive: number;
-  /** Whether one of those fields has come on more than one line. */
-  readonly isRepeated: boolean;
-  #headers: HttpHeaders | null = null;
-
-  /** Holds what a reader has found. */
-  constructor(text: string, offsets: readonly number[], known: KnownLines) {
-    this.text = text;
-    this.offsets = offsets;
-    this.contentLength = known.contentLength;
-    this.transferEncoding = known.transferEncoding;
-    this.connection = known.connection;
-    this.contentEncoding = known.contentEncoding;
-    this.keepAlive = known.keepAlive;
-    this.isRepeated = known.isRepeated;
-  }
-
-  /** The lines as headers; made when first asked for. */
-  get headers(): HttpHeaders {
-    return this.#headers ??= HttpHeaders.fromWire(this.text, this.offsets);
-  }
-
-  /** The value of line `index`. */
-  value(index: number): string {
-    return this.text.slice(this.offsets[4 * index + 2], this.offsets[4 * index + 3]);
-  }
-
-  /** The values of line `first` and of every later line with the same name, in order. */
-  valuesFrom(first: number): string[] {
-    if (first === -1) return [];
-    if (!this.isRepeated) return [this.value(first)];
-    const name = this.text.slice(this.offsets[4 * first], this.offsets[4 * first + 1]);
-    return this.headers.getAll(name);
-  }
-}
-
-/**
- * Where the lines lie that decide how a message is read; -1 where there is none.
- *
- * @see RFC 9112 section 6
- */
-export interface KnownLines {
-  /** `Content-Length`. */
-  readonly contentLength: number;
-  /** `Transfer-Encoding`. */
-  readonly transferEncoding: number;
-  /** `Connection`. */
-  readonly connection: number;
-  /** `Content-Encoding`. */
-  readonly contentEncoding: number;
-  /** `Keep-Alive`. */
-  readonly keepAlive: number;
-  /** Whether one of them has come more than once. */
-  readonly isRepeated: boolean;
-}
 
 /**
  * What a {@linkcode FieldLinesReader} needs to know.
@@ -151,17 +51,16 @@ export class FieldLinesReader {
   /** Used again for each section; as many as `#offsetCount` are of this one. */
   readonly #offsets: number[] = [];
   #offsetCount = 0;
-  /** Whether the line before was dropped, and its continuation is to be dropped with it. */
-  #dropped = false;
+  /** Name of the line before, if it was left out and its continuation is to be left out with it. */
+  #leftOut: string | null = null;
+  /** Lines that were left out. */
+  #leftOutCount = 0;
+  /** Where in `#offsets` the last field stands of which a CR or a name was forgiven; -1: none. */
+  #forgivenAt = -1;
   #ascii = 0;
   #startLineEnd = -1;
   #startLineStart = 0;
-  #contentLength = -1;
-  #transferEncoding = -1;
-  #connection = -1;
-  #contentEncoding = -1;
-  #keepAlive = -1;
-  #repeated = false;
+  readonly #known: KnownLinesFinder = new KnownLinesFinder();
 
   /** Makes a reader for sections of one kind. */
   constructor(options: FieldLinesReaderOptions) {
@@ -183,16 +82,13 @@ export class FieldLinesReader {
     this.#searched = 0;
     this.#lineStart = 0;
     this.#offsetCount = 0;
-    this.#dropped = false;
+    this.#leftOut = null;
+    this.#leftOutCount = 0;
+    this.#forgivenAt = -1;
     this.#ascii = 0;
     this.#startLineEnd = -1;
     this.#startLineStart = 0;
-    this.#contentLength = -1;
-    this.#transferEncoding = -1;
-    this.#connection = -1;
-    this.#contentEncoding = -1;
-    this.#keepAlive = -1;
-    this.#repeated = false;
+    this.#known.reset();
   }
 
   /**
@@ -247,14 +143,7 @@ export class FieldLinesReader {
     const text = this.#ascii < 0x80 && this.#startLineIsAscii(section)
       ? decoder.decode(section)
       : latin1(section);
-    return new FieldLines(text, this.#offsets.slice(0, this.#offsetCount), {
-      contentLength: this.#contentLength,
-      transferEncoding: this.#transferEncoding,
-      connection: this.#connection,
-      contentEncoding: this.#contentEncoding,
-      keepAlive: this.#keepAlive,
-      isRepeated: this.#repeated,
-    });
+    return new FieldLines(text, this.#offsets.slice(0, this.#offsetCount), this.#known);
   }
 
   #startLineIsAscii(section: Uint8Array): boolean {
@@ -302,19 +191,28 @@ export class FieldLinesReader {
       this.#fold(bytes, from, to, start, deviations);
       return;
     }
-    let i = from;
-    while (i < to && TOKEN_BYTES[bytes[i]] === 1) i++;
-    const nameEnd = i;
-    if (i === to || bytes[i] !== 0x3a || i === from) {
-      i = this.#oddName(bytes, from, to, i, deviations);
-      if (nameEnd === from) return;
+    let nameEnd = from;
+    while (nameEnd < to && TOKEN_BYTES[bytes[nameEnd]] === 1) nameEnd++;
+    let colon = nameEnd;
+    if (nameEnd === to || bytes[nameEnd] !== 0x3a || nameEnd === from) {
+      colon = this.#oddName(bytes, from, to, nameEnd, deviations);
+      if (colon === -1) return;
     }
-    i++;
+    let i = colon + 1;
     while (i < to && isOws(bytes[i])) i++;
     let valueEnd = to;
     while (valueEnd > i && isOws(bytes[valueEnd - 1])) valueEnd--;
-    this.#checkValue(bytes, i, valueEnd, deviations);
-    this.#add(bytes, start, from, nameEnd, i, valueEnd);
+    const bad = this.#badByte(bytes, i, valueEnd);
+    if (bad === -1) {
+      this.#readCr(bytes, i, valueEnd, this.#offsetCount, deviations);
+      this.#add(bytes, start, from, nameEnd, i, valueEnd);
+      return;
+    }
+    const name = latin1(bytes.subarray(from, colon));
+    if (!this.#leavesOut(name, bytes, from, to)) {
+      throw this.#refused(name, valueFault(bytes[bad]), this.#lineCount + 1);
+    }
+    this.#leaveOut(name, "field-dropped", deviations);
   }
 
   #add(
@@ -325,9 +223,9 @@ export class FieldLinesReader {
     valueStart: number,
     valueEnd: number,
   ): void {
-    this.#dropped = false;
+    this.#leftOut = null;
     const index = this.#offsetCount >> 2;
-    if (index === MAX_FIELD_LINES) {
+    if (index + this.#leftOutCount >= MAX_FIELD_LINES) {
       throw new HttpError("ERR_HEADERS_TOO_LARGE", `More than ${MAX_FIELD_LINES} field lines`, {
         phase: this.#options.phase,
       });
@@ -338,81 +236,88 @@ export class FieldLinesReader {
     this.#offsets[at + 2] = valueStart - start;
     this.#offsets[at + 3] = valueEnd - start;
     this.#offsetCount = at + 4;
-    this.#recognise(bytes, from, nameEnd, index);
+    this.#known.look(bytes, from, nameEnd, index);
   }
 
-  /** Remembers where the lines are that decide how the message is read. */
-  #recognise(bytes: Uint8Array, from: number, nameEnd: number, index: number): void {
-    switch (nameEnd - from) {
-      case 10:
-        if (isName(bytes, from, "keep-alive")) {
-          if (this.#keepAlive === -1) this.#keepAlive = index;
-          return;
-        }
-        if (!isName(bytes, from, "connection")) return;
-        if (this.#connection === -1) this.#connection = index;
-        else this.#repeated = true;
-        return;
-      case 14:
-        if (!isName(bytes, from, "content-length")) return;
-        if (this.#contentLength === -1) this.#contentLength = index;
-        else this.#repeated = true;
-        return;
-      case 16:
-        if (!isName(bytes, from, "content-encoding")) return;
-        if (this.#contentEncoding === -1) this.#contentEncoding = index;
-        else this.#repeated = true;
-        return;
-      case 17:
-        if (!isName(bytes, from, "transfer-encoding")) return;
-        if (this.#transferEncoding === -1) this.#transferEncoding = index;
-        else this.#repeated = true;
-    }
+  /** Field lines of the section so far, those that were left out included. */
+  get #lineCount(): number {
+    return (this.#offsetCount >> 2) + this.#leftOutCount;
   }
 
-  /** The name is not followed by a colon: the index of the colon, if that can be forgiven. */
+  /**
+   * The name is not followed by a colon: the index of the colon, if that can be forgiven; -1 if the line
+   * was left out.
+   */
   #oddName(
     bytes: Uint8Array,
     from: number,
     to: number,
-    i: number,
+    nameEnd: number,
     deviations: Deviation[],
   ): number {
+    let colon = nameEnd;
+    while (colon < to && bytes[colon] !== 0x3a) colon++;
+    // Without a name it may be a piece of a value, and is not shown.
+    if (colon === to) throw this.#refused("", "no colon", this.#lineCount + 1);
+    const name = latin1(bytes.subarray(from, colon));
     const lenient = this.#options.mode === "lenient";
-    if (i === from && bytes[i] === 0x3a) {
-      if (!lenient) throw this.#malformed("a field line without a name");
-      note(deviations, "empty-field-name");
-      this.#dropped = true;
-      // The line is dropped with its bytes unchecked: they may be above U+007F.
-      this.#ascii |= 0x80;
-      return i;
+    if (lenient && name === "" && !holdsNulOrCr(bytes, from, to)) {
+      this.#leaveOut(name, "empty-field-name", deviations);
+      return -1;
     }
-    let colon = i;
-    while (colon < to && isOws(bytes[colon])) colon++;
-    if (colon > i && i > from && bytes[colon] === 0x3a) {
-      if (!lenient) {
-        throw this.#malformed("white space before the colon", bytes.subarray(from, to));
-      }
+    if (lenient && nameEnd > from && isAllOws(bytes, nameEnd, colon)) {
       note(deviations, "space-before-colon");
+      this.#forgivenAt = this.#offsetCount;
       return colon;
     }
-    throw this.#malformed("not a field line", bytes.subarray(from, to));
+    if (!this.#leavesOut(name, bytes, from, to)) {
+      throw this.#refused(name, nameFault(name), this.#lineCount + 1);
+    }
+    this.#leaveOut(name, "field-dropped", deviations);
+    return -1;
   }
 
-  #checkValue(bytes: Uint8Array, from: number, to: number, deviations: Deviation[]): void {
+  /** Whether a line that is no field line is left out, in the place of refusing its section. */
+  #leavesOut(name: string, bytes: Uint8Array, from: number, to: number): boolean {
+    return this.#options.mode === "lenient" && mayBeLeftOut(name) && !holdsNulOrCr(bytes, from, to);
+  }
+
+  #leaveOut(name: string, deviation: Deviation, deviations: Deviation[]): void {
+    note(deviations, deviation);
+    this.#leftOut = name;
+    this.#leftOutCount++;
+    // Its bytes are unchecked: they may be above U+007F.
+    this.#ascii |= 0x80;
+  }
+
+  /** The first byte that may not stand in a value, or -1. CR is one only in `"strict"`. */
+  #badByte(bytes: Uint8Array, from: number, to: number): number {
     let seen = 0;
     for (let i = from; i < to; i++) {
       const byte = bytes[i];
       seen |= byte;
       if (FIELD_VALUE_BYTES[byte] === 1) continue;
-      if (byte === 0x0d && this.#options.mode === "lenient") {
-        note(deviations, "bare-cr");
-        bytes[i] = 0x20;
-      } else {
-        throw this.#malformed("a control character in a field value");
-      }
+      if (byte !== 0x0d || this.#options.mode === "strict") return i;
     }
     this.#ascii |= seen;
+    return -1;
+  }
+
+  /** Reads each CR in a value as a space. */
+  #readCr(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    at: number,
+    deviations: Deviation[],
+  ): void {
+    if (this.#options.mode === "strict") return;
+    for (let i = from; i < to; i++) {
+      if (bytes[i] !== 0x0d) continue;
+      note(deviations, "bare-cr");
+      bytes[i] = 0x20;
+      this.#forgivenAt = at;
+    }
   }
 
   /** Joins a continuation line to the value before it with one space, in place. */
@@ -423,7 +328,10 @@ export class FieldLinesReader {
     start: number,
     deviations: Deviation[],
   ): void {
-    if (this.#dropped) {
+    if (this.#leftOut !== null) {
+      if (holdsNulOrCr(bytes, from, to)) {
+        throw this.#refused(this.#leftOut, "NUL or CR in its value", this.#lineCount);
+      }
       note(deviations, "obs-fold");
       return;
     }
@@ -434,7 +342,18 @@ export class FieldLinesReader {
     while (i < to && isOws(bytes[i])) i++;
     let end = to;
     while (end > i && isOws(bytes[end - 1])) end--;
-    this.#checkValue(bytes, i, end, deviations);
+    const bad = this.#badByte(bytes, i, end);
+    if (bad !== -1) {
+      const nameStart = start + this.#offsets[last];
+      const name = latin1(bytes.subarray(nameStart, start + this.#offsets[last + 1]));
+      if (this.#forgivenAt === last || !this.#leavesOut(name, bytes, from, to)) {
+        throw this.#refused(name, valueFault(bytes[bad]), this.#lineCount);
+      }
+      this.#offsetCount = last;
+      this.#leaveOut(name, "field-dropped", deviations);
+      return;
+    }
+    this.#readCr(bytes, i, end, last, deviations);
     if (end === i) return;
     let at = start + this.#offsets[last + 3];
     // An empty value takes the continuation as it is; there is room, the line end lies between.
@@ -443,14 +362,21 @@ export class FieldLinesReader {
     this.#offsets[last + 3] = at + (end - i) - start;
   }
 
-  #malformed(what: string, line?: Uint8Array): HttpError {
-    const subject = this.#options.code === "ERR_INVALID_REQUEST" ? "request" : "response";
-    // Only what stands before the colon: a value may be a secret.
-    const name = line && latin1(line.subarray(0, 160)).split(":", 1)[0];
-    const shown = name === undefined ? "" : `: "${printable(name)}"`;
-    return new HttpError(this.#options.code, `Malformed ${subject}: ${what}${shown}`, {
-      phase: this.#options.phase,
-    });
+  /** Names the line that is refused; its value may be a secret. */
+  #refused(name: string, what: string, position: number): HttpError {
+    const section = this.#options.hasStartLine ? "" : "trailer ";
+    const shown = name === "" ? "" : ` "${printable(name)}"`;
+    return this.#error(` ${section}field ${position}${shown}: ${what}`);
+  }
+
+  #malformed(what: string): HttpError {
+    return this.#error(`: ${what}`);
+  }
+
+  #error(what: string): HttpError {
+    const { code, phase } = this.#options;
+    const subject = code === "ERR_INVALID_REQUEST" ? "request" : "response";
+    return new HttpError(code, `Malformed ${subject}${what}`, { phase });
   }
 }
 
@@ -469,32 +395,12 @@ export function latin1(bytes: Uint8Array): string {
   return text;
 }
 
-/**
- * Adds a deviation once.
- *
- * @see RFC 9112 section 2.2
- */
-export function note(deviations: Deviation[], deviation: Deviation): void {
-  if (!deviations.includes(deviation)) deviations.push(deviation);
-}
-
-/**
- * Whether what was forgiven rules out another exchange on the connection: everything that casts
- * doubt on where the message ended, and anything at all in `"lenient"`.
- *
- * Pure.
- *
- * @see RFC 9112 section 6.3
- */
-export function forbidsReuse(deviations: readonly Deviation[], mode: ParserMode): boolean {
-  return deviations.some((d) => mode === "lenient" || (d !== "bare-lf" && d !== "obs-fold"));
-}
-
-function isName(bytes: Uint8Array, from: number, name: string): boolean {
-  for (let i = 0; i < name.length; i++) {
-    // Names of one length that differ only in the 0x20 bit are equal without regard to case; the
-    // one other pair, "-" and CR, cannot occur in a token.
-    if ((bytes[from + i] | 0x20) !== name.charCodeAt(i)) return false;
-  }
+function isAllOws(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (!isOws(bytes[i])) return false;
   return true;
+}
+
+function holdsNulOrCr(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i] === 0x00 || bytes[i] === 0x0d) return true;
+  return false;
 }

@@ -5,20 +5,11 @@
  * @module
  */
 import { HttpError, type HttpErrorCode, printable } from "../conn/http_error.ts";
-import { type Deviation, type FieldLines, note, type ParserMode } from "./field_lines_reader.ts";
-import { listMembers, parseDigits, trimOws } from "../http/grammar.ts";
-
-/**
- * How the body of a message is delimited. `bytes` is an integer 1..2^53-1.
- *
- * @see RFC 9112 section 6.3
- */
-export type Framing =
-  | { readonly kind: "none" }
-  | { readonly kind: "length"; readonly bytes: number }
-  | { readonly kind: "chunked" }
-  | { readonly kind: "closeDelimited" }
-  | { readonly kind: "tunnel" };
+import { type Deviation, note, type ParserMode } from "../http/deviation.ts";
+import type { FieldLines } from "../http/field_lines.ts";
+import { listMembers } from "../http/grammar.ts";
+import { contentLength } from "../http/content_length.ts";
+import type { Framing } from "../http/incoming_content.ts";
 
 const NONE: Framing = { kind: "none" };
 const CHUNKED: Framing = { kind: "chunked" };
@@ -61,33 +52,36 @@ export function responseFraming(
   const code = "ERR_MALFORMED_RESPONSE";
   // Rule 2 before rule 1's neighbours: a tunnel has no body, whatever the fields say.
   if (requestMethod === "CONNECT" && statusCode < 300) return TUNNEL;
-  if (requestMethod === "HEAD" || statusCode === 304) {
-    // Framing of the answer to another method; still not allowed to be malformed.
-    if (fields.contentLength !== -1) contentLength(fields, deviations, code);
-    return NONE;
+  const transferred = fields.transferEncoding !== -1;
+  if (transferred) checkTransferEncoding(head, mode, deviations, code);
+  // Looked at also where there is no content: what contradicts itself says so of the connection.
+  const bytes = fields.contentLength === -1 ? null : contentLength(fields, deviations, code);
+  if (statusCode === 204 && (transferred || (bytes !== null && bytes !== 0))) {
+    note(deviations, "content-length-on-204");
   }
-  if (statusCode === 204) {
-    const announced = fields.contentLength !== -1 && fields.value(fields.contentLength) !== "0";
-    if (announced || fields.transferEncoding !== -1) note(deviations, "content-length-on-204");
-    return NONE;
-  }
-  if (fields.transferEncoding !== -1) {
-    if (fields.contentLength !== -1) {
-      if (mode === "strict") throw contradiction(code);
-      note(deviations, "content-length-with-transfer-encoding");
-    }
-    if (head.minorVersion === 0) {
-      if (mode === "strict") {
-        throw malformed(code, "Transfer-Encoding in an HTTP/1.0 message");
-      }
-      note(deviations, "chunked-in-http-1.0");
-    }
-    requireChunked(fields, mode, deviations, code);
-    return CHUNKED;
-  }
-  if (fields.contentLength === -1) return CLOSE_DELIMITED;
-  const bytes = contentLength(fields, deviations, code);
+  // To HEAD and in 304 the fields are those of the answer that has content.
+  if (requestMethod === "HEAD" || statusCode === 204 || statusCode === 304) return NONE;
+  if (transferred) return CHUNKED;
+  if (bytes === null) return CLOSE_DELIMITED;
   return bytes === 0 ? NONE : { kind: "length", bytes };
+}
+
+/** Refuses a `Transfer-Encoding` that does not say plainly that the content is chunked. */
+function checkTransferEncoding(
+  { fields, minorVersion }: FramedHead,
+  mode: ParserMode,
+  deviations: Deviation[],
+  code: HttpErrorCode,
+): void {
+  if (fields.contentLength !== -1) {
+    if (mode === "strict") throw contradiction(code);
+    note(deviations, "content-length-with-transfer-encoding");
+  }
+  if (minorVersion === 0) {
+    if (mode === "strict") throw malformed(code, "Transfer-Encoding in an HTTP/1.0 message");
+    note(deviations, "chunked-in-http-1.0");
+  }
+  requireChunked(fields, mode, deviations, code);
 }
 
 /**
@@ -111,43 +105,6 @@ export function requestFraming(head: { minorVersion: 0 | 1; fields: FieldLines }
   if (fields.contentLength === -1) return NONE;
   const bytes = contentLength(fields, [], code);
   return bytes === 0 ? NONE : { kind: "length", bytes };
-}
-
-/**
- * The value of the `Content-Length` lines, which must be there and must agree.
- *
- * Pure, but for `deviations`.
- *
- * @returns Integer 0..2^53-1.
- * @throws {HttpError} `code`: members differ, or one is not 1*DIGIT or too large.
- * @see RFC 9110 section 8.6
- */
-export function contentLength(
-  fields: FieldLines,
-  deviations: Deviation[],
-  code: HttpErrorCode,
-): number {
-  const single = fields.isRepeated ? null : parseDigits(fields.value(fields.contentLength));
-  if (single !== null) return single;
-  const values = fields.valuesFrom(fields.contentLength);
-  if (values.length === 1) {
-    const bytes = parseDigits(values[0]);
-    if (bytes !== null) return bytes;
-  }
-  const members = values.flatMap((value) => value.split(","));
-  let agreed: number | null = null;
-  for (const member of members) {
-    const bytes = parseDigits(trimOws(member));
-    if (bytes === null) {
-      throw malformed(code, `a Content-Length that is no length: "${printable(member)}"`);
-    }
-    if (agreed !== null && bytes !== agreed) {
-      throw malformed(code, `Content-Length is both ${agreed} and ${bytes}`);
-    }
-    agreed = bytes;
-  }
-  note(deviations, "duplicate-content-length");
-  return agreed!;
 }
 
 function requireChunked(

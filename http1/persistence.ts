@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { FieldLines } from "./field_lines_reader.ts";
+import type { FieldLines } from "../http/field_lines.ts";
 import { listMembers } from "../http/grammar.ts";
 
 /**

@@ -4,7 +4,8 @@
  * @module
  */
 import { HttpError, printable } from "../conn/http_error.ts";
-import { type FieldLines, FieldLinesReader } from "./field_lines_reader.ts";
+import type { FieldLines } from "../http/field_lines.ts";
+import { FieldLinesReader } from "./field_lines_reader.ts";
 import { isToken } from "../http/grammar.ts";
 import { checkRequestTarget } from "./head_writer.ts";
 import type { HttpHeaders } from "../http/http_headers.ts";

@@ -6,12 +6,19 @@
  */
 import type { BufferedReader } from "../conn/buffered_reader.ts";
 import type { Conn } from "../conn/conn.ts";
+import { copyPart, makePiece } from "../conn/piece.ts";
+import { resizedError } from "../conn/conn_error.ts";
+import { unguardedConn } from "../conn/guarded_conn.ts";
 import { HttpError } from "../conn/http_error.ts";
 import { withUnread } from "../conn/unread_conn.ts";
+import type { AheadBudget, AheadEvents } from "../http/incoming_content.ts";
+import { ContentAhead, MAX_AHEAD_BYTES } from "./content_ahead.ts";
 import { ContentReader, type ContentReaderOptions } from "./content_reader.ts";
-import type { Deviation } from "./field_lines_reader.ts";
-import type { Framing } from "./framing.ts";
+import { ContentRest, TRUSTED_SHARE } from "./content_rest.ts";
+import type { Deviation } from "../http/deviation.ts";
+import type { Framing } from "../http/incoming_content.ts";
 import type { HttpHeaders } from "../http/http_headers.ts";
+import type { IncomingContent, ReaderWatch } from "../http/incoming_content.ts";
 
 /**
  * Bytes. Most that is read and dropped of a body that the caller does not want; Go's figure.
@@ -19,37 +26,6 @@ import type { HttpHeaders } from "../http/http_headers.ts";
  * @see RFC 9112 section 9.3
  */
 export const MAX_DRAIN_BYTES: number = 256 * 1024;
-
-/**
- * The content of a response.
- *
- * @see RFC 9112 section 6
- */
-export interface IncomingContent {
-  /** All of the content, if it came whole with the head; the connection is free already. */
-  readonly whole: Uint8Array<ArrayBuffer> | null;
-  /** How it ends. */
-  readonly framing: Framing;
-  /** What was forgiven in the whole response so far. */
-  readonly deviations: readonly Deviation[];
-  /** Null until the content has been read, and where there is none. */
-  readonly trailers: HttpHeaders | null;
-  /** Whether everything has been read, or the connection was taken over. */
-  readonly complete: boolean;
-  /** As `ContentReader.read`. */
-  read(p: Uint8Array): Promise<number | null>;
-  /** Whether the connection makes arrays of its own, so that `readChunk` is there. Absent: false. */
-  readonly bringsChunks?: boolean;
-  /** As `ContentReader.readChunk`. */
-  readChunk?(): Promise<Uint8Array<ArrayBuffer> | null>;
-  /**
-   * Gives the rest up: it is read and dropped if that is cheap, else the connection is closed.
-   * Settles when either is done.
-   */
-  abandon(): Promise<void>;
-  /** The connection itself, after 101 or 2xx to CONNECT, with unread bytes first. */
-  takeOver(): Conn;
-}
 
 /**
  * The connection, as its content sees it.
@@ -60,13 +36,24 @@ export interface ContentOwner {
   /** The connection itself. */
   readonly conn: Conn;
   /**
+   * Is lent what comes next, or told of the end by null; the bytes are valid until it returns.
+   *
+   * @returns False: it lends nothing, and nothing was begun.
+   */
+  startLoan(
+    lent: (bytes: Uint8Array<ArrayBuffer> | null, isAll: boolean) => void,
+    failed: (error: unknown) => void,
+  ): boolean;
+  /** More of the content has come this moment. @param isAll Whether nothing stood behind it. */
+  contentCame(isAll: boolean): void;
+  /**
    * The content was read to its end.
    *
-   * @param withHead Whether it came with the head, which was read just now. Content that is read
-   * later may have come long before, and its last read takes no more than what is missing: either
-   * way nothing is known of what waits behind it.
+   * @param wasJustRead Whether that came this moment: with the head, or as {@linkcode contentCame}
+   * has told. Content that is read in another way may have come long before, and its last read takes
+   * no more than what is missing: nothing is known of what waits behind it.
    */
-  contentEnded(withHead: boolean): void;
+  contentEnded(wasJustRead: boolean): void;
   /** Reading failed; closes the connection. Returns what to tell the reader. */
   contentFailed(error: unknown): unknown;
   /** The caller gave up the rest: whether it should be drained. If not, the connection is closed. */
@@ -79,9 +66,6 @@ export interface ContentOwner {
   close(reason: unknown): void;
 }
 
-/** An empty body, shared: nobody can write into it. */
-const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-
 /**
  * The content of one response.
  *
@@ -93,13 +77,17 @@ export class ResponseContent implements IncomingContent {
   readonly framing: Framing;
   /** What was forgiven in the whole response so far. */
   readonly deviations: readonly Deviation[];
+  readerWatch: ReaderWatch | null = null;
   readonly #connection: ContentOwner;
   readonly #input: BufferedReader;
   readonly #options: ContentReaderOptions | null;
   #reader: ContentReader | null = null;
   #reading = false;
   /** Content that was taken out of the buffer before it was asked for. */
-  #ahead: Uint8Array | null = null;
+  #ahead: Uint8Array<ArrayBuffer> | null = null;
+  /** The same with what came behind it while nobody read, or null. */
+  #taken: ContentAhead | null = null;
+  #broken: (() => void) | null = null;
   #failure: { error: unknown } | null = null;
   #tunnelTaken = false;
 
@@ -115,7 +103,8 @@ export class ResponseContent implements IncomingContent {
     this.framing = framing;
     this.deviations = options?.deviations ?? [];
     this.#options = options;
-    if (framing.kind === "none") this.whole = NOTHING;
+    // Never a shared one: whoever is given it may give it away, and it is of no use afterwards.
+    if (framing.kind === "none") this.whole = new Uint8Array(0);
   }
 
   get trailers(): HttpHeaders | null {
@@ -125,7 +114,12 @@ export class ResponseContent implements IncomingContent {
   get complete(): boolean {
     if (this.whole !== null) return true;
     if (this.framing.kind === "tunnel") return this.#tunnelTaken;
-    return this.#reader !== null && this.#reader.complete && this.#ahead === null;
+    return this.#reader !== null && this.#reader.complete && this.#isEmpty;
+  }
+
+  /** Whether nothing was taken that has not been read. */
+  get #isEmpty(): boolean {
+    return this.#ahead === null && (this.#taken === null || this.#taken.isEmpty);
   }
 
   /** Made when it is needed: content that came whole with its head does without. */
@@ -134,29 +128,37 @@ export class ResponseContent implements IncomingContent {
     return this.#reader ??= new ContentReader(this.#input, this.#connection.conn, this.#options);
   }
 
-  /** Takes the content out of the buffer if all of it is there: the connection is free at once. */
+  /**
+   * Takes the content out of the buffer if all of it is there: the connection is free at once. A part
+   * of it stays, unless it is in bytes that are lent; so does what is large, which whoever does not read
+   * would keep.
+   */
   takeBuffered(): void {
     const input = this.#input;
-    if (this.framing.kind === "length") {
-      const { bytes } = this.framing;
-      if (bytes > input.buffered) return;
-      this.whole = input.bytes.slice(input.start, input.start + bytes);
-      input.consume(bytes);
+    const { framing } = this;
+    const { buffered } = input;
+    if (framing.kind === "length" && framing.bytes <= buffered) {
+      if (framing.bytes > MAX_AHEAD_BYTES) return;
+      const { start } = input;
+      input.consume(framing.bytes);
+      this.whole = copyPart(input.bytes, start, start + framing.bytes);
       this.#connection.contentEnded(true);
-    } else if (this.framing.kind === "chunked" && this.#lastChunkIsBuffered()) {
-      this.#takeChunks(this.#content!);
+    } else if (framing.kind !== "none" && buffered > 0) {
+      const bytes = framing.kind === "length" ? framing.bytes : buffered;
+      if (bytes > MAX_AHEAD_BYTES) return;
+      const isWhole = framing.kind === "chunked" && this.#lastChunkIsBuffered();
+      if (isWhole || input.isLent) this.#takeInPlace(this.#content!);
     }
   }
 
-  #takeChunks(reader: ContentReader): void {
-    const room = new Uint8Array(this.#input.buffered);
+  #takeInPlace(reader: ContentReader): void {
     try {
-      const n = reader.take(room);
+      const n = reader.takeInPlace();
       if (reader.complete) {
-        this.whole = room.slice(0, n);
+        this.whole = copyPart(this.#input.bytes, reader.takenAt, reader.takenAt + n);
         this.#connection.contentEnded(true);
       } else if (n > 0) {
-        this.#ahead = room.subarray(0, n);
+        this.#ahead = this.#copyTaken(reader, n);
       }
     } catch (error) {
       // However the bytes were split, it is reading the content that fails, not getting the head.
@@ -164,10 +166,54 @@ export class ResponseContent implements IncomingContent {
     }
   }
 
+  /** What was taken of a part, perhaps with room for the rest behind it. */
+  #copyTaken(reader: ContentReader, n: number): Uint8Array<ArrayBuffer> {
+    const { bytes } = this.#input;
+    const { takenAt, leftBytes } = reader;
+    const totalBytes = n + (leftBytes ?? Infinity);
+    if (totalBytes > TRUSTED_SHARE * n) return copyPart(bytes, takenAt, takenAt + n);
+    const room = makePiece(totalBytes);
+    room.set(bytes.subarray(takenAt, takenAt + n));
+    return room.subarray(0, n);
+  }
+
+  readRest(taken: (bytes: number) => void): Promise<Uint8Array<ArrayBuffer>> | null {
+    const reader = this.#content;
+    const mayRead = reader !== null && this.whole === null && !reader.complete &&
+      !this.#reading && this.#failure === null && this.#taken === null;
+    if (!mayRead) return null;
+    this.#readBegan();
+    const held = this.#ahead;
+    this.#ahead = null;
+    this.#reading = true;
+    const connection = this.#connection;
+    const input = this.#input;
+    return new ContentRest({ reader, input, connection, held, owner: this, taken }).read();
+  }
+
+  /** For the reading of the rest alone: something has come. */
+  restCame(isAll: boolean): void {
+    this.#connection.contentCame(isAll);
+  }
+
+  /** The same: all is there. */
+  restEnded(wasJustRead: boolean): void {
+    this.#reading = false;
+    this.#connection.contentEnded(wasJustRead);
+  }
+
+  /** The same: it failed. Returns what to tell the reader. */
+  restFailed(error: unknown): unknown {
+    this.#reading = false;
+    this.#failure = { error: this.#connection.contentFailed(error) };
+    return this.#failure.error;
+  }
+
   read(p: Uint8Array): Promise<number | null> {
     const obstacle = this.#obstacle();
     if (obstacle !== null) return obstacle;
-    if (this.#ahead !== null) return Promise.resolve(this.#takeAhead(p));
+    if (this.#ahead !== null) return Promise.resolve(this.#moveAhead(p));
+    if (this.#mayHaveTaken) return this.#readTaken(p) as Promise<number | null>;
     return this.#watch(this.#reader!.read(p));
   }
 
@@ -183,13 +229,64 @@ export class ResponseContent implements IncomingContent {
       this.#ahead = null;
       return Promise.resolve(ahead.slice());
     }
+    if (this.#mayHaveTaken) return this.#readTaken(null) as Promise<Uint8Array<ArrayBuffer> | null>;
     return this.#watch(this.#reader!.readChunk());
+  }
+
+  takeAhead(budget: AheadBudget, events: AheadEvents): void {
+    if (this.whole !== null || this.#reading || this.#failure !== null) return;
+    const reader = this.#content;
+    if (reader === null || reader.complete) return;
+    if (this.#taken === null) {
+      const connection = this.#connection;
+      const held = this.#ahead;
+      this.#taken = new ContentAhead({ content: this, reader, connection, budget, held });
+      this.#ahead = null;
+    }
+    if (this.#taken.failure === null) this.#taken.take(events);
+    else this.brokeOff();
+  }
+
+  whenBroken(broken: () => void): void {
+    this.#broken = broken;
+  }
+
+  /** What was taken has failed. For {@linkcode ContentAhead} alone. */
+  brokeOff(): void {
+    if (this.#reading || this.#failure !== null || !this.#isEmpty) return;
+    this.#broken?.();
+  }
+
+  get #mayHaveTaken(): boolean {
+    const taken = this.#taken;
+    return taken !== null && (!taken.isEmpty || taken.isTaking || taken.failure !== null);
+  }
+
+  /** Reads what was taken first, which a read may be under way for. */
+  async #readTaken(p: Uint8Array | null): Promise<number | Uint8Array<ArrayBuffer> | null> {
+    if (p?.length === 0) return 0;
+    const taken = this.#taken!;
+    const roomBytes = p?.length;
+    this.#reading = true;
+    try {
+      if (taken.isEmpty) await taken.rest();
+      // Closed, or the array given away, meanwhile.
+      if (this.#failure !== null) throw this.#failure.error;
+      if (p?.length !== roomBytes) throw resizedError("body");
+      if (!taken.isEmpty) return p === null ? taken.give() : taken.moveInto(p);
+      if (taken.failure !== null) throw (this.#failure = taken.failure).error;
+    } finally {
+      this.#reading = false;
+    }
+    if (this.#reader!.complete) return null;
+    return await (p === null ? this.readChunk() : this.read(p));
   }
 
   /** What a read is told that is not made. */
   #obstacle(): Promise<null> | null {
     const reader = this.#content;
     if (reader === null || this.whole !== null) return Promise.resolve(null);
+    this.#readBegan();
     if (this.#reading) {
       const error = new HttpError(
         "ERR_INVALID_REQUEST",
@@ -200,7 +297,13 @@ export class ResponseContent implements IncomingContent {
     }
     if (this.#failure !== null) return Promise.reject(this.#failure.error);
     // The connection may serve another exchange by now: it must not be told a second time.
-    return this.#ahead === null && reader.complete ? Promise.resolve(null) : null;
+    return reader.complete && this.#isEmpty ? Promise.resolve(null) : null;
+  }
+
+  #readBegan(): void {
+    if (this.readerWatch === null) return;
+    this.readerWatch.readBegan();
+    this.readerWatch = null;
   }
 
   /** Tells the connection what a read of the content came to. */
@@ -226,7 +329,11 @@ export class ResponseContent implements IncomingContent {
       return;
     }
     const reader = this.#content;
+    const taken = this.#taken;
+    this.#readBegan();
+    taken?.drop();
     if (reader === null || reader.complete || this.#failure !== null) return;
+    if (taken !== null && taken.failure !== null) return;
     // Never beside a read of the caller's: it owns the stream until it settles.
     if (this.#reading) {
       this.#connection.close(bodyClosed());
@@ -237,6 +344,11 @@ export class ResponseContent implements IncomingContent {
     const scratch = new Uint8Array(16 * 1024);
     let drainedBytes = 0;
     try {
+      if (taken !== null && taken.isTaking) {
+        await taken.rest();
+        // It has told the connection how it ended.
+        if (reader.complete || taken.failure !== null) return;
+      }
       while (!reader.complete) {
         drainedBytes += await reader.read(scratch) ?? 0;
         if (drainedBytes > MAX_DRAIN_BYTES) {
@@ -262,10 +374,10 @@ export class ResponseContent implements IncomingContent {
       );
     }
     this.#tunnelTaken = true;
-    return withUnread(this.#connection.conn, this.#connection.takeUnread());
+    return withUnread(unguardedConn(this.#connection.conn), this.#connection.takeUnread());
   }
 
-  #takeAhead(p: Uint8Array): number {
+  #moveAhead(p: Uint8Array): number {
     const ahead = this.#ahead!;
     const n = Math.min(p.length, ahead.length);
     p.set(ahead.subarray(0, n));

@@ -40,24 +40,6 @@ export function endedBeforeHead(bufferedBytes: number): HttpError {
 }
 
 /**
- * Heads. Most informational responses before one final response; Go once took 5, curl bounds bytes.
- *
- * @see RFC 9110 section 15.2
- */
-export const MAX_INFORMATIONAL: number = 100;
-
-/**
- * More informational responses came than may.
- *
- * @see RFC 9110 section 15.2
- */
-export function tooManyInformational(limit: number): HttpError {
-  return new HttpError("ERR_HEADERS_TOO_LARGE", `More than ${limit} informational responses`, {
-    phase: "response-header",
-  });
-}
-
-/**
  * The server switches protocols of its own accord.
  *
  * @see RFC 9110 section 15.2.2

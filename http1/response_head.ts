@@ -4,22 +4,19 @@
  * @module
  */
 import { HttpError, printable } from "../conn/http_error.ts";
-import {
-  type Deviation,
-  type FieldLines,
-  FieldLinesReader,
-  note,
-  type ParserMode,
-} from "./field_lines_reader.ts";
+import { type Deviation, note, type ParserMode } from "../http/deviation.ts";
+import type { FieldLines } from "../http/field_lines.ts";
+import { FieldLinesReader } from "./field_lines_reader.ts";
 import { FIELD_VALUE_BYTES } from "../http/grammar.ts";
 import type { HttpHeaders } from "../http/http_headers.ts";
+import type { ResponseHead } from "../http/response_head.ts";
 
 /**
  * A complete response head.
  *
  * @see RFC 9112 section 4
  */
-export class ResponseHead {
+export class Http1ResponseHead implements ResponseHead {
   /** Integer 100..999. */
   readonly statusCode: number;
   /** 1 for HTTP/1.1, 0 for HTTP/1.0. */
@@ -42,6 +39,11 @@ export class ResponseHead {
     this.fields = fields;
     this.#reasonStart = reasonStart;
     this.#reasonEnd = reasonEnd;
+  }
+
+  /** `"1.1"` or `"1.0"`. */
+  get httpVersion(): string {
+    return this.minorVersion === 1 ? "1.1" : "1.0";
   }
 
   /** Empty if the server sent none; each character is one byte. */
@@ -91,7 +93,7 @@ export class ResponseHeadReader {
     start: number,
     end: number,
     deviations: Deviation[],
-  ): ResponseHead | null {
+  ): Http1ResponseHead | null {
     const lines = this.#lines;
     this.#refuseOtherProtocols(bytes, start, end);
     const length = lines.advance(bytes, start, end, deviations);
@@ -115,7 +117,7 @@ export class ResponseHeadReader {
     }
   }
 
-  #parse(fields: FieldLines, from: number, to: number, deviations: Deviation[]): ResponseHead {
+  #parse(fields: FieldLines, from: number, to: number, deviations: Deviation[]): Http1ResponseHead {
     const text = fields.text;
     if (!text.startsWith("HTTP/", from)) throw badLine("not an HTTP/1 status line", text, from, to);
     const minorVersion = this.#version(text, from, to, deviations);
@@ -139,7 +141,7 @@ export class ResponseHeadReader {
       }
     }
     const status = first * 100 + second * 10 + third;
-    return new ResponseHead(status, minorVersion, fields, reason, to);
+    return new Http1ResponseHead(status, minorVersion, fields, reason, to);
   }
 
   #version(text: string, from: number, to: number, deviations: Deviation[]): 0 | 1 {

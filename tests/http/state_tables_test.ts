@@ -83,7 +83,21 @@ const machines: readonly Machine[] = [
     table: CHUNKED_TABLE,
     initial: "sizeFirst",
     terminal: ["complete"],
-    events: ["digit", "extension", "cr", "lf", "lastChunkLf", "dataEnded", "trailerEnded"],
+    events: [
+      "digit",
+      "space",
+      "semicolon",
+      "equals",
+      "token",
+      "quote",
+      "escape",
+      "text",
+      "cr",
+      "lf",
+      "lastChunkLf",
+      "dataEnded",
+      "trailerEnded",
+    ],
   },
 ];
 

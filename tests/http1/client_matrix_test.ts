@@ -5,9 +5,17 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { ParserMode } from "../../http1/field_lines_reader.ts";
+import type { ParserMode } from "../../http/deviation.ts";
 import { HttpError } from "../../conn/http_error.ts";
-import { connect, contentOf, hangUp, say, send, settled, type Wire } from "../support/exchange_record.ts";
+import {
+  connect,
+  contentOf,
+  hangUp,
+  say,
+  send,
+  settled,
+  type Wire,
+} from "../support/exchange_record.ts";
 import { seededRandom } from "../support/feed.ts";
 import { test } from "../support/harness.ts";
 import { type MatrixOutcome, parserMatrix } from "../vectors/parser_matrix.ts";

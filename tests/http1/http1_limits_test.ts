@@ -13,7 +13,15 @@ import { responseFraming } from "../../http1/framing.ts";
 import { isFieldValue, isToken, listMembers, parseDigits, trimOws } from "../../http/grammar.ts";
 import { isPersistent } from "../../http1/persistence.ts";
 import { ResponseHeadReader } from "../../http1/response_head.ts";
-import { connect, contentOf, hangUp, rejectsWith, say, send, settled } from "../support/exchange_record.ts";
+import {
+  connect,
+  contentOf,
+  hangUp,
+  rejectsWith,
+  say,
+  send,
+  settled,
+} from "../support/exchange_record.ts";
 import { bytesOf, feed, PieceReader } from "../support/feed.ts";
 import { test } from "../support/harness.ts";
 import { endsItself, readHead, readToEnd, responseReader } from "../support/read_message.ts";
@@ -194,19 +202,37 @@ test("T12 a header line of 20 MB is refused at the limit, and little more is rea
   await hangUp(wire);
 });
 
-test("T45 the number of informational responses is bounded", async () => {
-  for (const count of [100, 101]) {
-    const wire = connect();
+test("M28 informational responses are bounded by their bytes, not by their number", async () => {
+  const early = "HTTP/1.1 103 X\r\n\r\n";
+  const final = OK + "Content-Length: 0\r\n\r\n";
+  const count = 2_000;
+  for (const spare of [0, -1]) {
+    const wire = connect({ maxResponseHeaderBytes: count * early.length + final.length + spare });
     const exchange = send(wire);
     await settled();
-    await say(wire, "HTTP/1.1 103 X\r\n\r\n".repeat(count));
-    await say(wire, OK + "Content-Length: 0\r\n\r\n").catch(() => {});
-    if (count === 100) await exchange.answer;
+    await say(wire, early.repeat(count));
+    await say(wire, final).catch(() => {});
+    if (spare === 0) await exchange.answer;
     else await rejectsWith(exchange.answer, "ERR_HEADERS_TOO_LARGE");
     const reported = exchange.log.filter((line) => line === "informational 103").length;
-    assert.equal(reported, 100);
+    assert.equal(reported, count);
+    assert.deepEqual(wire.owned, [spare === 0 ? "idle" : "closed ERR_HEADERS_TOO_LARGE"]);
     await hangUp(wire);
   }
+});
+
+test("M28 the hook may refuse any of them", async () => {
+  const wire = connect();
+  const exchange = send(wire);
+  let left = 150;
+  exchange.informational = () => {
+    if (--left === 0) throw new Error("enough");
+  };
+  await settled();
+  await say(wire, "HTTP/1.1 103 X\r\n\r\n".repeat(200) + OK + "Content-Length: 0\r\n\r\n");
+  await assert.rejects(exchange.answer, /^Error: enough$/);
+  assert.deepEqual(wire.owned, ["closed Error: enough"]);
+  await hangUp(wire);
 });
 
 test("T45 endless field lines behind 100 Continue are bounded", async () => {

@@ -17,10 +17,11 @@ async function outcomeOf(input: string, mode: "strict" | "lenient"): Promise<Mat
 }
 
 for (const { name, input, strict, lenient = strict } of parserMatrix) {
-  test(`matrix, strict: ${name}`, async () => {
+  const numbered = /^M\d/.test(name);
+  test(numbered ? `${name}, matrix, strict` : `matrix, strict: ${name}`, async () => {
     assert.deepEqual(await outcomeOf(input, "strict"), strict);
   });
-  test(`matrix, lenient: ${name}`, async () => {
+  test(numbered ? `${name}, matrix, lenient` : `matrix, lenient: ${name}`, async () => {
     assert.deepEqual(await outcomeOf(input, "lenient"), lenient);
   });
 }

@@ -58,7 +58,14 @@ const WORDS = [
   "\t",
   ",",
   ";",
+  "=",
   '"',
+  "\\",
+  '5;a=b; c = "d"\r\nhello\r\n',
+  "5  \r\nhello\r\n",
+  "5 x\r\nhello\r\n",
+  "X-Odd: a\x0bb\r\n",
+  "X\xff: a\r\n",
   "hello",
   "5\r\nhello\r\n",
   "0\r\n\r\n",
@@ -154,6 +161,56 @@ test("property: over a connection any bytes come to the same, and nothing is lef
     { seed: SEED, numRuns: 300 },
   );
 });
+
+// RFC 9112 section 7.1.1, once more and in another way.
+const TCHAR = "[!#$%&'*+.^_`|~0-9A-Za-z-]";
+const QDTEXT = "[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]";
+const QUOTED = `"(?:${QDTEXT}|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*"`;
+const EXTENSION = `[\\t ]*;[\\t ]*${TCHAR}+(?:[\\t ]*=[\\t ]*(?:${TCHAR}+|${QUOTED}))?`;
+const CHUNK_LINE = new RegExp(`^[0-9A-Fa-f]{1,16}(?:([\\t ]*)|(?:${EXTENSION})+)$`);
+
+/** What stands behind the size `2` in the line of a chunk, of no more than a few parts. */
+const behindSize: fc.Arbitrary<string> = fc.oneof(
+  fc.array(
+    fc.constantFrom(";", "=", '"', "\\", " ", "\t", "a", "B1", "6", "\xe9", "\0", "\x7f", "/"),
+    {
+      maxLength: 9,
+    },
+  ).map((parts) => parts.join("")),
+  // More of it as it should be.
+  fc.array(fc.constantFrom(";a", ";a=b", ' ; a = "b"', ';a="\\""', '="', '"', " ", ";", "x"), {
+    maxLength: 5,
+  }).map((parts) => parts.join("")),
+);
+
+for (const mode of ["strict", "lenient"] as const) {
+  test(`M12 property: the line of a chunk is taken if the grammar has it, ${mode}`, async () => {
+    let taken = 0;
+    await fc.assert(
+      fc.asyncProperty(behindSize, async (text) => {
+        const line = "2" + text;
+        const { outcome } = await feedAny(
+          `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${line}\r\nok\r\n0\r\n\r\n`,
+          responseReader(mode),
+          endsItself,
+        );
+        const expected = CHUNK_LINE.exec(line);
+        // A size of more digits has other data.
+        if (!/^2(?![0-9A-Fa-f])/.test(line)) return;
+        if (expected === null) {
+          return assert.deepEqual(outcome, { error: "ERR_MALFORMED_RESPONSE" });
+        }
+        taken++;
+        assert.ok("value" in outcome, `${JSON.stringify(line)} is of the grammar`);
+        assert.equal(outcome.value.content, "ok");
+        const padded = expected[1] !== undefined && expected[1] !== "";
+        assert.deepEqual(outcome.value.deviations, padded ? ["space-after-chunk-size"] : []);
+      }),
+      { seed: SEED, numRuns: 600 },
+    );
+    assert.ok(taken > 60, `${taken} lines were of the grammar`);
+  });
+}
 
 // Round trips.
 

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { HttpError } from "../../conn/http_error.ts";
 import { ContentReader } from "../../http1/content_reader.ts";
-import type { Deviation, ParserMode } from "../../http1/field_lines_reader.ts";
+import type { Deviation, ParserMode } from "../../http/deviation.ts";
 import { requestFraming, responseFraming } from "../../http1/framing.ts";
 import { isFieldValue, isToken, listMembers, parseDigits } from "../../http/grammar.ts";
 import { isPersistent } from "../../http1/persistence.ts";
@@ -35,10 +35,13 @@ function testVectors<Input, Expected>(
   run: (input: Input) => Promise<Outcome<Expected>>,
 ): void {
   for (const vector of vectors) {
-    test(`${subject}: ${vector.name}`, async () => {
-      const expected = "error" in vector ? { error: vector.error } : { value: vector.expected };
-      assert.deepEqual(await run(vector.input), expected, vector.why ?? `RFC ${vector.rfc}`);
-    });
+    test(
+      /^M\d/.test(vector.name) ? `${vector.name}, ${subject}` : `${subject}: ${vector.name}`,
+      async () => {
+        const expected = "error" in vector ? { error: vector.error } : { value: vector.expected };
+        assert.deepEqual(await run(vector.input), expected, vector.why ?? `RFC ${vector.rfc}`);
+      },
+    );
   }
 }
 

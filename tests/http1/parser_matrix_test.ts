@@ -9,11 +9,12 @@ import {
   HttpRequest,
   type HttpResponse,
   type ParserMode,
-  Transport,
+  type Transport,
 } from "../../mod.ts";
 import { test } from "../support/harness.ts";
 import { MATRIX, type MatrixRow, type Outcome } from "../support/parser_matrix.ts";
 import { withRawServer } from "../support/raw_server.ts";
+import { steadyTransport } from "../support/steady_transport.ts";
 
 const NEXT = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext";
 
@@ -56,7 +57,7 @@ async function check(row: MatrixRow, mode: ParserMode): Promise<void> {
       if (row.ends) connection.end();
     }
   }, async (server) => {
-    const transport = new Transport({ parser: mode });
+    const transport = steadyTransport({ parser: mode });
     const seen = await observed(transport, server.origin);
     const first = server.connections[0];
     const keeps = "reused" in outcome && outcome.reused;
@@ -84,7 +85,10 @@ async function check(row: MatrixRow, mode: ParserMode): Promise<void> {
 
 for (const row of MATRIX) {
   for (const mode of ["strict", "lenient"] as const) {
-    test(`matrix, ${mode}: ${row.name}`, () => check(row, mode));
+    const name = /^M\d/.test(row.name)
+      ? `${row.name}, matrix, ${mode}`
+      : `matrix, ${mode}: ${row.name}`;
+    test(name, () => check(row, mode));
   }
 }
 

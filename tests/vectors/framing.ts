@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Deviation } from "../../http1/field_lines_reader.ts";
-import type { Framing } from "../../http1/framing.ts";
+import type { Deviation } from "../../http/deviation.ts";
+import type { Framing } from "../../http/incoming_content.ts";
 import type { Vector } from "./vector.ts";
 
 /** A response head, and the method that it answers. */
@@ -113,6 +113,93 @@ export const responseFramings: readonly Vector<FramingInput, ExpectedFraming>[] 
     input: answer("407", "", "CONNECT"),
     ...is(CLOSE),
     rfc: "6.3 rule 8",
+  },
+  ...[
+    ["HEAD", "200"],
+    ["GET", "204"],
+    ["GET", "304"],
+    ["HEAD", "304"],
+  ].flatMap(([method, status]): Vector<FramingInput, ExpectedFraming>[] =>
+    [
+      ["lengths that differ", CL + "Content-Length: 6\r\n", "6.3 rule 5"],
+      ["lengths that differ in a list", "Content-Length: 5, 6\r\n", "6.3 rule 5"],
+      ["equal lengths in other digits", "Content-Length: 030, 30\r\n", "6.3 rule 5"],
+      ["a length that is none behind one", CL + "Content-Length: x\r\n", "6.3 rule 5"],
+      ["a length with a sign", "Content-Length: +5\r\n", "9110 8.6"],
+      ["an empty length", "Content-Length:\r\n", "9110 8.6"],
+      ["a length above 2^53-1", "Content-Length: 9007199254740992\r\n", "9110 8.6"],
+      ["an unknown coding", "Transfer-Encoding: xchunked\r\n", "6.3 rule 4"],
+      ["a coding behind chunked", "Transfer-Encoding: chunked, gzip\r\n", "6.3 rule 4"],
+      ["an empty coding", "Transfer-Encoding:\r\n", "6.3 rule 4"],
+      ["chunked twice", TE + TE, "6.1"],
+      ["both length and coding", CL + TE, "6.3 rule 3"],
+    ].map(([what, fields, rfc]) => ({
+      name: `M13 ${method} ${status} with ${what}`,
+      input: answer(status, fields, method),
+      ...REFUSED,
+      rfc,
+    }))
+  ),
+  {
+    name: "M13 HEAD with equal lengths",
+    input: answer("200", "Content-Length: 5, 5\r\n", "HEAD"),
+    ...is(NONE, "duplicate-content-length"),
+    rfc: "6.3 rule 5",
+  },
+  {
+    name: "M13 304 with equal lengths on two lines",
+    input: answer("304", CL + CL),
+    ...is(NONE, "duplicate-content-length"),
+    rfc: "6.3 rule 5",
+  },
+  {
+    name: "M13 204 with equal lengths",
+    input: answer("204", CL + CL),
+    ...is(NONE, "duplicate-content-length", "content-length-on-204"),
+    rfc: "6.3 rule 5",
+  },
+  {
+    name: "M13 204 with length 0 twice",
+    input: answer("204", "Content-Length: 0, 0\r\n"),
+    ...is(NONE, "duplicate-content-length"),
+    rfc: "6.3 rule 5",
+  },
+  {
+    name: "M13 204 with a length of zeros",
+    input: answer("204", "Content-Length: 00\r\n"),
+    ...is(NONE),
+    rfc: "6.3 rule 1",
+  },
+  {
+    name: "M13 HEAD chunked in HTTP/1.0",
+    input: { method: "HEAD", head: "HTTP/1.0 200\r\n" + TE },
+    ...REFUSED,
+    rfc: "6.1",
+  },
+  {
+    name: "M13 equal lengths in other digits",
+    input: answer("200", "Content-Length: 030, 30\r\n"),
+    ...REFUSED,
+    rfc: "9110 8.6",
+    why: "texts are compared, not numbers",
+  },
+  {
+    name: "M13 equal lengths in other digits on two lines",
+    input: answer("200", "Content-Length: 5\r\nContent-Length: 05\r\n"),
+    ...REFUSED,
+    rfc: "9110 8.6",
+  },
+  {
+    name: "M13 equal lengths with the same zeros in front",
+    input: answer("200", "Content-Length: 05,05\r\n"),
+    ...is({ kind: "length", bytes: 5 }, "duplicate-content-length"),
+    rfc: "9110 8.6",
+  },
+  {
+    name: "M13 CONNECT 200 looks at neither",
+    input: answer("200", "Content-Length: x\r\nTransfer-Encoding: y\r\n", "CONNECT"),
+    ...is(TUNNEL),
+    rfc: "9110 9.3.6",
   },
   { name: "T6 both", input: answer("200", CL + TE), ...REFUSED, rfc: "6.3 rule 3" },
   {
@@ -269,6 +356,12 @@ export const requestFramings: readonly Vector<string, Framing>[] = [
     input: "POST / HTTP/1.1\r\nContent-Length: 5, 6\r\n",
     error: "ERR_INVALID_REQUEST",
     rfc: "6.3 rule 5",
+  },
+  {
+    name: "M13 equal lengths in other digits",
+    input: "POST / HTTP/1.1\r\nContent-Length: 5, 05\r\n",
+    error: "ERR_INVALID_REQUEST",
+    rfc: "9110 8.6",
   },
 ];
 

@@ -5,7 +5,7 @@
  * @module
  */
 import type { HttpErrorCode } from "../../conn/http_error.ts";
-import type { Deviation } from "../../http1/field_lines_reader.ts";
+import type { Deviation } from "../../http/deviation.ts";
 
 /** What becomes of a response: its content and what was forgiven, or an error. */
 export type MatrixOutcome =
@@ -90,6 +90,12 @@ export const parserMatrix: readonly MatrixRow[] = [
   {
     name: "Content-Length lists two different values",
     input: length("2, 3"),
+    strict: REFUSED,
+    rfc: "9110 8.6",
+  },
+  {
+    name: "M13 Content-Length lists two equal values in other digits",
+    input: length("02, 2"),
     strict: REFUSED,
     rfc: "9110 8.6",
   },
@@ -241,6 +247,31 @@ export const parserMatrix: readonly MatrixRow[] = [
     why: "lenient takes the LF for the line's end, and then has no CRLF where data ends",
   },
   {
+    name: "M12 white space behind a chunk size",
+    input: CHUNKED + "2 \t\r\nok\r\n0  \r\n\r\n",
+    strict: flagged("ok", "space-after-chunk-size"),
+    lenient: forgiven("ok", "space-after-chunk-size"),
+    rfc: "9112 7.1.1",
+  },
+  {
+    name: "M12 other bytes behind a chunk size",
+    input: CHUNKED + "2 6x\r\nok\r\n0\r\n\r\n",
+    strict: REFUSED,
+    rfc: "9112 7.1.1",
+  },
+  {
+    name: "M12 a chunk extension with a value, in quotes and without",
+    input: CHUNKED + '2;a=b ; c = "d e"\r\nok\r\n0\r\n\r\n',
+    strict: flagged("ok"),
+    rfc: "9112 7.1.1",
+  },
+  {
+    name: "M12 a quoted chunk extension that is not closed",
+    input: CHUNKED + '2;a="\r\nok\r\n0\r\n\r\n',
+    strict: REFUSED,
+    rfc: "9112 7.1.1",
+  },
+  {
     name: "chunk size 0x2",
     input: CHUNKED + "0x2\r\nok\r\n0\r\n\r\n",
     strict: REFUSED,
@@ -332,6 +363,19 @@ export const parserMatrix: readonly MatrixRow[] = [
   {
     name: "NUL in a field value",
     input: OK + "X-Nul: a\0b\r\nContent-Length: 2\r\n\r\nok",
+    strict: REFUSED,
+    rfc: "9110 5.5",
+  },
+  {
+    name: "M30 a control character in a field value",
+    input: OK + "X-Vt: a\x0bb\r\nContent-Length: 2\r\n\r\nok",
+    strict: REFUSED,
+    lenient: forgiven("ok", "field-dropped"),
+    rfc: "9110 5.5",
+  },
+  {
+    name: "M30 a control character in a field that decides something",
+    input: OK + "Set-Cookie: a\x0bb\r\nContent-Length: 2\r\n\r\nok",
     strict: REFUSED,
     rfc: "9110 5.5",
   },
