@@ -1,9 +1,9 @@
 /**
- * What is known of one attempt, and how it is attached to an error.
+ * What is known of one attempt, and how attempts are attached to an error.
  *
  * @module
  */
-import { type Attempt, HttpError, type HttpErrorPhase } from "../conn/http_error.ts";
+import { type Attempt, HttpError, type HttpErrorPhase, keepStack } from "../conn/http_error.ts";
 
 /** The counts from which a verdict follows. */
 export interface AttemptCounts {
@@ -15,6 +15,8 @@ export interface AttemptCounts {
   /** Whether the whole request was accepted. */
   requestComplete: boolean;
   responseBytes: number;
+  /** Whether the server has said that it has done nothing with the request. */
+  isUnprocessed?: boolean;
 }
 
 /**
@@ -26,6 +28,8 @@ export function attemptOf(counts: AttemptCounts): Attempt {
   const { reused, bytesWritten, writePending, requestComplete, responseBytes } = counts;
   const verdict = responseBytes > 0
     ? "answered"
+    : counts.isUnprocessed === true
+    ? "not-processed"
     : requestComplete
     ? "sent-no-answer"
     : bytesWritten > 0 || writePending
@@ -42,14 +46,45 @@ export const NEVER_SENT: Attempt = Object.freeze({
   verdict: "never-sent",
 });
 
+/** An attempt that was answered, of which nothing was counted. */
+export const ANSWERED: Attempt = Object.freeze({ ...NEVER_SENT, verdict: "answered" });
+
+/** An attempt of which nothing is told: it may have been received. */
+export const UNTOLD: Attempt = Object.freeze({ ...NEVER_SENT, verdict: "sent-no-answer" });
+
+/** Of a request that was not tried before. */
+export const NO_ATTEMPTS: readonly Attempt[] = Object.freeze([]);
+
 /**
- * The error with the attempt and phase that the lower rooms cannot know. What is no
- * {@linkcode HttpError} (an abort reason, an error of the caller's body) is passed through.
+ * The error with the attempts of the request that it ends, and with the phase that the lower rooms
+ * cannot know. Attempts that it brings along are another request's: of a dialer or a body that makes
+ * requests of its own. What is no {@linkcode HttpError} is passed through.
  */
-export function withAttempt(error: unknown, phase: HttpErrorPhase, attempt: Attempt): unknown {
-  if (!(error instanceof HttpError) || error.attempt !== null) return error;
-  const located = new HttpError(error.code, error.message, { phase, attempt, cause: error.cause });
-  // Where it was noticed tells more than where it was given its phase.
-  if (error.stack !== undefined) located.stack = error.stack;
-  return located;
+export function withAttempts(
+  error: unknown,
+  phase: HttpErrorPhase,
+  attempts: readonly Attempt[],
+): unknown {
+  if (!(error instanceof HttpError)) return error;
+  if (error.attempts.length > 0) {
+    const isSame = attempts.length === 1 && error.attempts.length === 1 &&
+      attempts[0] === error.attempts[0];
+    return isSame ? error : error.withAttempts(attempts);
+  }
+  const { code, message, cause, http2 } = error;
+  return keepStack(error, new HttpError(code, message, { phase, attempts, cause, http2 }));
+}
+
+/**
+ * The error of a request before which there were `earlier` attempts, by whoever sends again or
+ * elsewhere. What is no {@linkcode HttpError}, and the reason of `signal`, is passed through.
+ */
+export function afterAttempts(
+  error: unknown,
+  earlier: readonly Attempt[],
+  signal: AbortSignal | null,
+): unknown {
+  if (earlier.length === 0 || !(error instanceof HttpError)) return error;
+  if (signal?.aborted && error === signal.reason) return error;
+  return error.withAttempts([...earlier, ...error.attempts]);
 }

@@ -1,5 +1,5 @@
 /**
- * Time, as the transport sees it. Dialling needs it too, so it lives one room below.
+ * Time, as the transport sees it. Dialling needs it too, so it lives in `conn/`.
  *
  * @module
  */

@@ -8,8 +8,16 @@ import type { Conn } from "../conn/conn.ts";
 import { checkEgress } from "../conn/names/egress.ts";
 import { HttpError } from "../conn/http_error.ts";
 import type { ClientConnectionOptions } from "../http1/client_exchange.ts";
-import type { Clock, TimerHandle } from "./clock.ts";
-import { shownKey } from "./connect_method.ts";
+import { NEVER_SENT, withAttempts } from "./attempt.ts";
+import type { Clock } from "./clock.ts";
+import { shownKey } from "./route/connect_method.ts";
+import type {
+  Carrier,
+  ConnectionHook,
+  ConnectionKeeper,
+  PooledConnection,
+  WholeConnection,
+} from "./pool/carrier.ts";
 import type {
   ConnectionSource,
   ConnectionWaiter,
@@ -17,24 +25,26 @@ import type {
   RoundTripSettings,
 } from "./pool/connection_source.ts";
 import { Deadlines } from "./deadlines.ts";
-import { Dial, type DialSettings } from "./dial.ts";
-import type { HttpRequest } from "./http_request.ts";
+import { Dial, type DialSettings } from "./route/dial.ts";
+import { CalmKeys } from "./pool/calm_keys.ts";
+import { Dials } from "./pool/dials.ts";
+import type { HttpRequest } from "./message/http_request.ts";
 import type { HttpResponse } from "./message/http_response.ts";
+import { IdleSweep } from "./pool/idle_sweep.ts";
 import { LeakWatch } from "./pool/leak_watch.ts";
 import { leaseConnection, type LeasedConnection } from "./pool/leased_connection.ts";
 import { LinkedList, ListNode } from "./linked_list.ts";
 import { connectAddress } from "./message/outgoing.ts";
-import {
-  type ConnectionKeeper,
-  type ConnectionLife,
-  PersistentConnection,
-} from "./pool/persistent_connection.ts";
+import { MultiplexedConnection } from "./pool/multiplexed_connection.ts";
+import { type ConnectionLife, PersistentConnection } from "./pool/persistent_connection.ts";
 import { type DiscardReason, type Lease, Pool, type PoolOwner, type Ticket } from "./pool/pool.ts";
-import { discardBody } from "./request_body.ts";
+import { discardBody } from "./message/request_body.ts";
 import { RoundTrip } from "./round_trip.ts";
-import type { Route, RoutedRequest, Router } from "./route/route.ts";
+import { forwarderOf, http1Route, type Route, type Router } from "./route/route.ts";
 import { SendingTurn } from "./pool/sending_turn.ts";
-import { traces } from "./trace.ts";
+import { tellHook } from "./message/trace.ts";
+import { UnreadContents } from "./pool/unread_contents.ts";
+import type { Http2Options } from "./transport_options.ts";
 import {
   explanation,
   snapshot,
@@ -54,25 +64,34 @@ export interface ConnectionsOptions extends DialSettings, RoundTripSettings {
   readonly maxDialsPerKey: number;
   readonly idleTimeoutMs: number;
   readonly protocol: ClientConnectionOptions & { life: ConnectionLife };
+  /** Null: HTTP/2 is not spoken. */
+  readonly http2: Required<Http2Options> | null;
 }
 
-/** Milliseconds. A connection that was read from this recently needs no proof before its next use. */
+/** Milliseconds. At the write, all that the kernel held this long before has been seen. */
 const FRESH_MS = 1;
+
+/** Milliseconds. How long others wait for a connection that may serve them all. */
+const SLOW_DIAL_MS = 300;
+
+/** Keys. Of how many it is remembered that their servers want HTTP/1.1. */
+const MAX_HTTP1_KEYS = 1_000;
+
+/** Streams. What a server takes is believed to be no more, before it says so itself. */
+const MAX_ASSUMED = 100;
 
 /** Requests. Where so many are under way, those of one turn of the event loop go together. */
 const MANY = 24;
 
-/** Milliseconds. Timers beyond fire at once on every runtime. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 /** Owns: every connection, dial, round trip and timer of its transport. */
 export class Connections
-  implements ConnectionSource, ConnectionKeeper, PoolOwner<PersistentConnection, ConnectionWaiter> {
+  implements ConnectionSource, ConnectionKeeper, PoolOwner<PooledConnection, ConnectionWaiter> {
   readonly options: ConnectionsOptions;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly isShared = true;
-  readonly pool: Pool<PersistentConnection, ConnectionWaiter>;
+  readonly pool: Pool<PooledConnection, ConnectionWaiter>;
+  readonly unread: UnreadContents;
   readonly #leaks: LeakWatch = new LeakWatch();
   /**
    * Not a Set, as the others below: the tables that it leaves behind when it grows or shrinks point
@@ -80,27 +99,37 @@ export class Connections
    */
   readonly #roundTrips: LinkedList<OpenRoundTrip> = new LinkedList();
   /** Every open connection, tunnels left out. */
-  readonly #open: LinkedList<PersistentConnection> = new LinkedList();
+  readonly #open: LinkedList<PooledConnection> = new LinkedList();
   /** Sockets that were closed and that the runtime has not let go of. */
   readonly #closing: LinkedList<Promise<void>> = new LinkedList();
-  readonly #dials: LinkedList<Dial> = new LinkedList();
+  /** Whether the dialer can tell that the kernel was polled. Asked once: it may be a caller's. */
+  readonly #canPoll: boolean;
+  readonly #dials: Dials = new Dials();
+  readonly #calm: CalmKeys;
+  /** Keys whose servers have asked for HTTP/1.1, the one that asked longest ago first. */
+  readonly #http1Keys: Set<string> = new Set();
   readonly #turn: SendingTurn | null;
   #nextId = 1;
   #closed: { reason: unknown } | null = null;
   readonly #ending: AbortController = new AbortController();
   /** Settles when no round trip is under way any more. */
   #quiet: PromiseWithResolvers<void> | null = null;
-  /** Settles when no dial is under way any more. */
-  #undialled: PromiseWithResolvers<void> | null = null;
-  #sweepTimer: TimerHandle = null;
-  #sweepsAtMs = Infinity;
+  readonly #sweep: IdleSweep;
 
   constructor(options: ConnectionsOptions) {
     this.options = options;
+    this.#canPoll = options.dialer.pollBarrier !== undefined;
     this.clock = options.clock;
-    this.deadlines = new Deadlines(options.clock);
+    this.deadlines = new Deadlines(
+      options.clock,
+      () => options.dialer.pollBarrier?.() ?? null,
+    );
+    this.#calm = new CalmKeys(this.deadlines);
+    this.unread = new UnreadContents(options.clock);
     this.#turn = options.clock.atEndOfTurn === undefined ? null : new SendingTurn(options.clock);
-    this.pool = new Pool(options, this);
+    const waitsWhenFull = options.http2?.whenFull === "wait";
+    this.pool = new Pool({ ...options, waitsWhenFull }, this);
+    this.#sweep = new IdleSweep(options.clock, (nowMs) => this.pool.sweep(nowMs));
   }
 
   get leakedCount(): number {
@@ -116,10 +145,12 @@ export class Connections
       return Promise.reject(this.#closed.reason);
     }
     return new Promise((resolve, reject) => {
-      const roundTrip = new RoundTrip(request, source, { resolve, reject });
+      const roundTrip = new RoundTrip(request, source, resolve, reject);
       this.#leaks.begin(roundTrip);
       this.#roundTrips.push(roundTrip.place);
-      roundTrip.start();
+      // The clock of a caller may have closed it.
+      if (this.#closed === null) roundTrip.start();
+      else roundTrip.abort(this.#closed.reason);
     });
   }
 
@@ -152,12 +183,20 @@ export class Connections
       route.catch(() => {});
       return "cannot be said: its proxy is still being chosen";
     }
-    return explanation(this, route.key);
+    const isForHttp1 = request.http2 === false || request.headers.has("upgrade") ||
+      this.#http1Keys.has(route.key);
+    return explanation(this, (isForHttp1 ? http1Route(route) : route).key);
   }
 
   closeIdle(): void {
     this.pool.closeIdle();
-    this.#stopSweeping();
+    // Those serve nobody either that can serve nobody at the moment.
+    for (const connection of [...this.#open]) {
+      const { taken, isIdle } = connection.lease!;
+      if (taken === 0 && !isIdle) this.discard(connection, "shut");
+    }
+    this.options.sessions?.clear();
+    this.#sweep.stop();
   }
 
   async close(): Promise<void> {
@@ -167,74 +206,123 @@ export class Connections
       this.#quiet ??= Promise.withResolvers<void>();
       await this.#quiet.promise;
     }
-    this.destroy(this.#closed.reason);
-    if (this.#dials.size > 0) {
-      this.#undialled ??= Promise.withResolvers<void>();
-      await this.#undialled.promise;
-    }
+    this.#destroy(this.#closed.reason, false, (connection, why) => connection.closeOwn(why));
+    await this.#dials.whenNone();
     await Promise.all(this.#closing);
   }
 
-  destroy(reason: unknown = closedError()): void {
+  destroy(given?: unknown): void {
+    const reason = given === undefined ? closedError() : given;
+    this.#destroy(reason, given === undefined, (connection, why) => connection.close(why));
+  }
+
+  /**
+   * Ends everything.
+   *
+   * @param isOurs Whether the reason is ours, and not the caller's.
+   */
+  #destroy(
+    reason: unknown,
+    isOurs: boolean,
+    close: (connection: PooledConnection, reason: unknown) => void,
+  ): void {
     this.#closed ??= { reason };
     this.#ending.abort(reason);
     this.pool.shut();
-    for (const roundTrip of [...this.#roundTrips]) roundTrip.abort(reason);
+    this.options.sessions?.clear();
+    for (const roundTrip of [...this.#roundTrips]) {
+      // A reason of the caller's is theirs.
+      if (isOurs) roundTrip.fail(reason, "client");
+      else roundTrip.abort(reason);
+    }
     for (const waiter of [...this.pool.waiters()]) waiter.dialFailed(reason);
     for (const dial of [...this.#dials]) dial.abort(reason);
-    for (const connection of [...this.#open]) connection.close(reason);
+    for (const ticket of this.#calm.takeAll()) this.pool.dialFailed(ticket);
     this.deadlines.stop();
-    this.#stopSweeping();
+    for (const connection of [...this.#open]) close(connection, reason);
+    this.#sweep.stop();
   }
 
   // ConnectionSource
 
   route(request: HttpRequest): Route | Promise<Route> {
-    const { egress } = this.options;
-    // Whoever is asked for a tunnel connects on our behalf.
-    if (egress !== null && request.method === "CONNECT") {
-      checkEgress(egress, connectAddress(request));
-    }
-    return this.options.router.route(request);
+    const { egress, router } = this.options;
+    const route = router.route(request);
+    if (egress === null && this.#http1Keys.size === 0) return route;
+    return route instanceof Promise
+      ? route.then((found) => this.permitted(request, found))
+      : this.permitted(request, route);
   }
 
-  take(
-    { request, route: { key } }: RoutedRequest,
-    nowMs: number,
-  ): PersistentConnection | undefined {
-    const { trace } = this.options;
-    if (trace !== null || request.trace !== null) {
-      traces(trace, request.trace, (trace) => trace.getConn?.({ key: shownKey(key) }));
+  permitted(request: HttpRequest, found: Route): Route {
+    const { egress } = this.options;
+    const route = this.#http1Keys.has(found.key) ? http1Route(found) : found;
+    if (egress === null) return route;
+    try {
+      // Whoever is asked for a tunnel, or given a request, connects on our behalf.
+      if (request.method === "CONNECT") checkEgress(egress, connectAddress(request));
+      if (forwarderOf(request, route) !== null) {
+        const { hostname, port } = request;
+        checkEgress(egress, { transport: "tcp", hostname, port });
+      }
+    } catch (error) {
+      throw withAttempts(error, "dial", [NEVER_SENT]);
     }
+    return route;
+  }
+
+  needsHttp1(route: Route): Route {
+    this.#http1Keys.delete(route.key);
+    this.#http1Keys.add(route.key);
+    if (this.#http1Keys.size > MAX_HTTP1_KEYS) {
+      for (const oldest of this.#http1Keys) {
+        this.#http1Keys.delete(oldest);
+        break;
+      }
+    }
+    return http1Route(route);
+  }
+
+  take({ tracer, route: { key } }: ConnectionWaiter, nowMs: number): Carrier | undefined {
+    tracer?.tell("getConn", { key: shownKey(key) });
     const lease = this.pool.take(key, nowMs);
     if (lease === undefined) return undefined;
     const { connection } = lease;
     connection.kept = false;
-    connection.wasIdle = true;
-    return connection;
+    return connection.carrier(true);
   }
 
   enqueue(waiter: ConnectionWaiter): Ticket<ConnectionWaiter> {
-    const ticket = this.pool.enqueue(waiter.route.key, waiter);
+    // A hook may have done it.
+    this.destroyed.throwIfAborted();
+    const { key, versions } = waiter.route;
+    const ticket = this.pool.enqueue(key, waiter, versions !== "http/1.1");
     if (ticket !== null) return ticket;
     throw new HttpError("ERR_QUEUE_FULL", "Too many requests wait for a connection", {
       phase: "queue",
     });
   }
 
+  dialNow(ticket: Ticket<ConnectionWaiter>): boolean {
+    return this.pool.dialNow(ticket);
+  }
+
   cancel(ticket: Ticket<ConnectionWaiter>): void {
     this.pool.cancel(ticket);
   }
 
-  giveBack(connection: PersistentConnection): void {
-    // Whoever held it may have held it for long.
-    connection.wasIdle = true;
-    this.connectionIdle(connection, this.clock.now());
+  giveBack(carrier: Carrier): void {
+    carrier.giveBack();
   }
 
-  pollBarrier(connection: PersistentConnection, nowMs: number): Promise<void> | null {
-    if (nowMs - connection.readAtMs <= FRESH_MS) return null;
-    return this.options.dialer.pollBarrier?.() ?? null;
+  isFresh(connection: Carrier, nowMs: number): boolean {
+    return nowMs - connection.readAtMs <= FRESH_MS || !this.#canPoll;
+  }
+
+  async poll(nowMs: number): Promise<number> {
+    let sureAtMs = nowMs;
+    await this.options.dialer.pollBarrier!(() => void (sureAtMs = this.clock.now()));
+    return sureAtMs;
   }
 
   get sendingTurn(): SendingTurn | null {
@@ -253,7 +341,7 @@ export class Connections
 
   // ConnectionKeeper
 
-  connectionIdle(connection: PersistentConnection, nowMs: number): void {
+  connectionIdle(connection: WholeConnection, nowMs: number): void {
     if (connection.held) return connection.unref();
     if (this.options.closeAfterUse && connection.hasServed) {
       connection.close(closedError());
@@ -261,49 +349,93 @@ export class Connections
     }
     const { expiresAtMs } = connection;
     this.pool.giveBack(connection.lease!, nowMs, expiresAtMs);
-    this.#sweepBy(connection.lease!);
-    if (!connection.kept) return;
-    // Most that come free under load are taken again at once.
+    this.#sweepFor(connection.lease!);
+    if (connection.kept) this.#rest(connection);
+  }
+
+  placeFreed(connection: PooledConnection): void {
+    const nowMs = this.clock.now();
+    const { capacity, expiresAtMs, isRetiring } = connection;
+    this.pool.setCapacity(connection.lease!, capacity, nowMs, expiresAtMs, isRetiring);
+    this.pool.giveBack(connection.lease!, nowMs, expiresAtMs);
+    this.#sweepFor(connection.lease!);
+    if (connection.kept) this.#rest(connection);
+  }
+
+  capacityChanged(connection: PooledConnection): void {
+    const { capacity, usualCapacity, expiresAtMs, isRetiring } = connection;
+    if (usualCapacity > 0) this.pool.learn(connection.route.key, usualCapacity);
+    const nowMs = this.clock.now();
+    this.pool.setCapacity(connection.lease!, capacity, nowMs, expiresAtMs, isRetiring);
+    this.#sweepFor(connection.lease!);
+  }
+
+  connectionDoubted(connection: PooledConnection): void {
+    this.pool.putLast(connection.lease!);
+  }
+
+  told(connection: PooledConnection, hook: ConnectionHook, event: object): void {
+    if (this.options.trace === null) return;
+    tellHook(this.options.trace, hook, event, connection.usedBy!);
+  }
+
+  calmRequested({ route: { key } }: PooledConnection): void {
+    this.#calm.calm(key, this.clock.now());
+  }
+
+  /** Most that come free under load are taken again at once. */
+  #rest(connection: PooledConnection): void {
     const turn = this.sendingTurn;
     if (turn === null) connection.unref();
     else turn.rest(connection);
   }
 
-  connectionLeft(connection: PersistentConnection): void {
+  connectionLeft(connection: PooledConnection): void {
     this.#open.remove(connection.place);
     this.pool.remove(connection.lease!);
   }
 
-  connectionGone(connection: PersistentConnection, error: unknown): void {
+  connectionGone(connection: PooledConnection, error: unknown): void {
     this.connectionLeft(connection);
     this.#awaitSocket(connection.conn);
     // That one was given back already.
     if (connection.kept || this.options.trace?.putIdleConn === undefined) return;
     const why = error instanceof HttpError ? error : closedError();
-    traces(this.options.trace, null, (trace) => {
-      trace.putIdleConn?.({ id: connection.id, error: why });
-    });
+    const event = { id: connection.id, error: why };
+    tellHook(this.options.trace, "putIdleConn", event, connection.usedBy!);
   }
 
   // PoolOwner
 
   startDial(ticket: Ticket<ConnectionWaiter>): void {
-    void this.#dial(ticket);
+    const isPutOff = !this.#calm.isEmpty &&
+      this.#calm.putOff(ticket, this.clock.now(), () => {
+        if (ticket.isWaiting) void this.#dial(ticket);
+        else this.pool.dialFailed(ticket);
+      });
+    if (!isPutOff) void this.#dial(ticket);
   }
 
-  kept(connection: PersistentConnection): void {
+  kept(connection: PooledConnection): void {
     connection.kept = true;
     if (this.options.trace === null) return;
-    traces(this.options.trace, null, (trace) => trace.putIdleConn?.({ id: connection.id }));
+    tellHook(this.options.trace, "putIdleConn", { id: connection.id }, connection.usedBy!);
   }
 
-  deliver(waiter: ConnectionWaiter, lease: Lease<PersistentConnection>): void {
-    lease.connection.kept = false;
-    lease.connection.lease = lease;
-    waiter.connectionReady(lease.connection);
+  dialsWanted(key: string): void {
+    this.#dials.want(key);
   }
 
-  discard(connection: PersistentConnection, why: DiscardReason): void {
+  dialsUnwanted(key: string): void {
+    this.#dials.unwant(key);
+  }
+
+  deliver(waiter: ConnectionWaiter, { connection }: Lease<PooledConnection>): void {
+    connection.kept = false;
+    waiter.connectionReady(connection.carrier(false));
+  }
+
+  discard(connection: PooledConnection, why: DiscardReason): void {
     connection.close(
       new HttpError("ERR_CLOSED", DISCARD_TEXT[why], { phase: "client" }),
     );
@@ -320,11 +452,15 @@ export class Connections
   async #dial(ticket: Ticket<ConnectionWaiter>): Promise<void> {
     const { waiter } = ticket;
     const dial = new Dial(waiter, this.options, this);
-    this.#dials.push(dial.place);
+    this.#dials.add(dial);
     waiter.dialStarted(dial);
-    let conn: Conn;
+    // One connection may be enough for all who wait: they wait for it, for a while.
+    const slow = this.pool.sharingOf(ticket.key) === "single"
+      ? null
+      : this.deadlines.set(SLOW_DIAL_MS, () => this.pool.dialIsSlow(ticket));
+    let connection: PooledConnection;
     try {
-      conn = await dial.run();
+      connection = this.#connected(await dial.run(), dial);
     } catch (error) {
       // Served by another connection, the request may be waiting again, in another place.
       const wasWaiting = ticket.isWaiting;
@@ -332,42 +468,59 @@ export class Connections
       if (wasWaiting) waiter.dialFailed(error);
       return;
     } finally {
-      this.#dials.remove(dial.place);
-      if (this.#dials.size === 0) this.#undialled?.resolve();
+      this.deadlines.clear(slow);
+      this.#dials.remove(dial);
     }
-    const connection = new PersistentConnection(
-      { id: this.#nextId++, madeBy: dial },
-      conn,
-      this.options.protocol,
-      this,
-    );
+    connection.usedBy = waiter.tracer?.ids ?? null;
     this.#open.push(connection.place);
-    connection.lease = this.pool.admit(ticket, connection);
+    const { capacity, protocol } = connection;
+    connection.lease = this.pool.admit(ticket, connection, capacity, protocol === "h2");
     this.pool.dialled(ticket, connection.lease, this.clock.now(), connection.expiresAtMs);
     if (connection.kept) connection.unref();
-    this.#sweepBy(connection.lease);
+    this.#sweepFor(connection.lease);
   }
 
-  // Idle connections that become too old are closed by one timer for all of them.
-
-  #sweepBy(lease: Lease<PersistentConnection>): void {
-    if (lease.expiresAtMs < this.#sweepsAtMs && lease.isIdle) this.#startSweep(lease.expiresAtMs);
+  /** What is known of the server from connections before; undefined: nothing. */
+  #knownConcurrency(key: string): number | undefined {
+    const places = this.pool.placesKnown(key);
+    // Where there was one place its protocol may have been another.
+    return places === undefined || places === 1 ? undefined : Math.min(places, MAX_ASSUMED);
   }
 
-  #startSweep(atMs: number): void {
-    this.#stopSweeping();
-    this.#sweepsAtMs = atMs;
-    const delayMs = Math.min(Math.max(0, atMs - this.clock.now()), MAX_TIMER_MS);
-    this.#sweepTimer = this.clock.startTimer(() => {
-      this.#sweepsAtMs = Infinity;
-      const nextMs = this.pool.sweep(this.clock.now());
-      if (nextMs < Infinity) this.#startSweep(nextMs);
-    }, Math.ceil(delayMs));
+  #sweepFor(lease: Lease<PooledConnection>): void {
+    if (lease.isIdle) this.#sweep.by(lease.expiresAtMs);
   }
 
-  #stopSweeping(): void {
-    if (this.#sweepsAtMs < Infinity) this.clock.stopTimer(this.#sweepTimer);
-    this.#sweepsAtMs = Infinity;
+  #connected(conn: Conn, madeBy: Dial): PooledConnection {
+    const identity = { id: this.#nextId++, madeBy };
+    try {
+      const { http2, protocol } = this.options;
+      if (madeBy.protocol === "http/1.1") {
+        return new PersistentConnection(identity, conn, protocol, this);
+      }
+      // None is made where it is not spoken.
+      const { maxConcurrentStreams, streamWindowBytes, connectionWindowBytes } = http2!;
+      const { mode, maxResponseHeaderBytes, readBufferBytes, life } = protocol;
+      return new MultiplexedConnection(
+        identity,
+        conn,
+        {
+          mode,
+          maxResponseHeaderBytes,
+          readBufferBytes,
+          maxConcurrentStreams,
+          streamWindowBytes,
+          connectionWindowBytes,
+          assumedConcurrency: this.#knownConcurrency(madeBy.route.key),
+          life: this.options.closeAfterUse ? { ...life, maxRequests: 1 } : life,
+          liveness: http2!,
+        },
+        this,
+      );
+    } catch (error) {
+      conn.close();
+      throw error;
+    }
   }
 }
 

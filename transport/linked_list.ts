@@ -49,6 +49,16 @@ export class LinkedList<T> implements Iterable<T> {
     this.#size++;
   }
 
+  /** Adds a member in front of the others. */
+  unshift(node: ListNode<T>): void {
+    node.list = this;
+    node.next = this.#first;
+    if (this.#first === null) this.#last = node;
+    else this.#first.previous = node;
+    this.#first = node;
+    this.#size++;
+  }
+
   /** Removes a member. @returns Whether it was here. */
   remove(node: ListNode<T>): boolean {
     if (node.list !== this) return false;

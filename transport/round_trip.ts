@@ -3,19 +3,25 @@
  *
  * @module
  */
+import { type AsyncContext, within } from "../conn/runtimes/async_context.ts";
+import { tellFault } from "../conn/fault.ts";
 import { type Attempt, HttpError, type HttpErrorPhase } from "../conn/http_error.ts";
-import type { ExchangeEvents } from "../http1/client_exchange.ts";
+import type { Challenge } from "../http/challenge.ts";
+import type { DigestSession } from "../http/digest_session.ts";
+import type { AheadEvents } from "../http/incoming_content.ts";
 import type { HttpHeaders } from "../http/http_headers.ts";
-import type { IncomingContent } from "../http1/response_content.ts";
-import type { ResponseHead } from "../http1/response_head.ts";
-import { NEVER_SENT, withAttempt } from "./attempt.ts";
+import type { IncomingContent } from "../http/incoming_content.ts";
+import type { ResponseHead } from "../http/response_head.ts";
+import { withAttempts } from "./attempt.ts";
+import { AttemptInHand, type AttemptOwner } from "./attempt_in_hand.ts";
+import { ConnectionQuest, type ConnectionSeeker, misdirected } from "./connection_quest.ts";
 import { BodyEnd } from "./message/body_end.ts";
 import type { DecodingLimits } from "./message/body_steps.ts";
-import { shownKey } from "./connect_method.ts";
-import type { ConnectionSource, ConnectionWaiter, OpenRoundTrip } from "./pool/connection_source.ts";
+import { callersContext } from "./message/callers_context.ts";
+import { connectMethodKey, shownKey } from "./route/connect_method.ts";
+import type { ConnectionSource, OpenRoundTrip } from "./pool/connection_source.ts";
 import type { Deadline } from "./deadlines.ts";
-import type { Dial } from "./dial.ts";
-import type { HttpRequest } from "./http_request.ts";
+import type { HttpRequest } from "./message/http_request.ts";
 import {
   type HttpResponse,
   ReceivedResponse,
@@ -23,65 +29,76 @@ import {
   type ResponseExchange,
   type Timings,
 } from "./message/http_response.ts";
-import { type Outgoing, outgoingRequest } from "./message/outgoing.ts";
-import type { PersistentConnection } from "./pool/persistent_connection.ts";
-import type { Ticket } from "./pool/pool.ts";
-import { discardBody, isReplayable } from "./request_body.ts";
+import { type Forwarder, outgoingRequest, requestTarget } from "./message/outgoing.ts";
+import { discardBody, isReplayable } from "./message/request_body.ts";
 import { mayReplayAfter } from "./retry.ts";
-import { RoundTripTimes } from "./round_trip_times.ts";
-import { connectionEnds, forwarderOf, type Route } from "./route/route.ts";
+import { MAX_PROXY_ANSWERS, type ProxyLogin, type ProxyProof } from "./route/proxy_login.ts";
+import type { ProxyServer } from "./route/proxy_server.ts";
+import { connectionEnds, forwarderOf, http1Route, type Route } from "./route/route.ts";
+import type { LeakedHold } from "./pool/leak_watch.ts";
 import { ListNode } from "./linked_list.ts";
-import type { Sender } from "./pool/sending_turn.ts";
-import { type ClientTrace, traces } from "./trace.ts";
+import { type Tracer, tracerOf } from "./message/trace.ts";
 
-/** Where the outcome of a round trip goes. */
-export type Settlement = Pick<PromiseWithResolvers<HttpResponse>, "resolve" | "reject">;
+/** Milliseconds. Content that takes longer is decoded as it comes. */
+const LATE_MS = 100;
 
-/** A round trip under way. Owns: its attempts, its timer, its listener on the signal. */
+/** A round trip under way. Owns: its attempts, the deadline for all of it, its listener on the signal. */
 export class RoundTrip
-  implements ExchangeEvents, ResponseExchange, ConnectionWaiter, OpenRoundTrip, Sender {
+  implements AheadEvents, ResponseExchange, OpenRoundTrip, AttemptOwner, ConnectionSeeker {
   readonly request: HttpRequest;
   readonly place: ListNode<OpenRoundTrip> = new ListNode<OpenRoundTrip>(this);
   isWatched: boolean = false;
-  /** Whether anybody is told of what happens. */
-  readonly #isTraced: boolean;
+  /** For the request's own callbacks. */
+  readonly context: AsyncContext | null;
+  readonly tracer: Tracer | null;
   readonly #connections: ConnectionSource;
-  /** Null once used: it would keep the response from being collected. */
-  #settlement: Settlement | null;
-  #phase: HttpErrorPhase = "queue";
+  // Where the outcome goes. Null once used: they would keep the response from being collected.
+  #resolve: ((response: HttpResponse) => void) | null;
+  #reject: ((reason: unknown) => void) | null;
   #route: Route | null = null;
-  #connection: PersistentConnection | null = null;
-  /** Taken, but not proven to be alive yet. */
-  #candidate: PersistentConnection | null = null;
-  #outgoing: Outgoing | null = null;
-  #attempts = 0;
-  /** Whether content that was held back was let go. */
-  #contentBegan = false;
-  #answered: Attempt | null = null;
   #failure: { error: unknown } | null = null;
-  #responded = false;
-  #over = false;
-  /** While it waits for a connection. */
-  #ticket: Ticket<ConnectionWaiter> | null = null;
-  #dial: Dial | null = null;
+  #hasResponded = false;
+  /** Whether only reading the body tells whether it is good. */
+  #isChecked = false;
+  #isOver = false;
+  /** Whether the body has ended before the request has: both can be ended as before. */
+  #isSending = false;
   /** For everything. */
   #deadline: Deadline | null = null;
-  /** For the phase that it is in. */
-  #phaseDeadline: Deadline | null = null;
+  /** Where the request is given to a proxy that has credentials, what it was told last. */
+  #login: { readonly of: ProxyLogin; readonly said: ProxyProof } | null = null;
+  /** How often the proxy wanted to know who asks, and is told. */
+  #proxyAnswers = 0;
+  readonly #attempt: AttemptInHand;
+  readonly #quest: ConnectionQuest;
   readonly #bodyEnd: BodyEnd = new BodyEnd();
-  #reused = false;
-  readonly #times: RoundTripTimes;
 
-  constructor(request: HttpRequest, connections: ConnectionSource, settlement: Settlement) {
+  constructor(
+    request: HttpRequest,
+    connections: ConnectionSource,
+    resolve: (response: HttpResponse) => void,
+    reject: (reason: unknown) => void,
+  ) {
     this.request = request;
     this.#connections = connections;
-    this.#settlement = settlement;
-    this.#isTraced = connections.options.trace !== null || request.trace !== null;
-    this.#times = new RoundTripTimes(connections.clock.now());
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.context = callersContext(request);
+    this.tracer = tracerOf(connections.options.trace, request, this.context);
+    this.#attempt = new AttemptInHand(this, connections);
+    this.#quest = new ConnectionQuest(this, connections, this.#attempt);
   }
 
   /** Begins. */
   start(): void {
+    try {
+      this.#begin();
+    } catch (error) {
+      this.fail(error, "request");
+    }
+  }
+
+  #begin(): void {
     const { signal, timeoutMs } = this.request;
     if (signal?.aborted) {
       this.abort(signal.reason);
@@ -90,194 +107,113 @@ export class RoundTrip
     signal?.addEventListener("abort", this);
     if (timeoutMs > 0) {
       const what = `The exchange took more than ${timeoutMs} ms`;
-      const expire = (): void => this.#expire(this.#dialPhase ?? this.#phase, what);
+      const expire = (): void => this.#attempt.expire(this.#attempt.nearestPhase, what);
       this.#deadline = this.#connections.deadlines.set(timeoutMs, expire);
     }
-    try {
-      const route = this.#connections.route(this.request);
-      if (route instanceof Promise) this.#await(route);
-      else if (!this.#over) this.#go(route, this.#times.startedAt);
-    } catch (error) {
-      this.abort(withAttempt(error, "request", NEVER_SENT));
-    }
+    const route = this.#connections.route(this.request);
+    if (route instanceof Promise) this.#await(route);
+    else if (!this.#isOver) this.#go(route, this.#attempt.times.startedAt);
   }
 
   async #await(route: Promise<Route>): Promise<void> {
     try {
       const found = await route;
-      if (!this.#over) this.#go(found, this.#connections.clock.now());
+      if (!this.#isOver) this.#go(found, this.#connections.clock.now());
     } catch (error) {
-      this.abort(withAttempt(error, "request", NEVER_SENT));
+      this.fail(error, "request");
     }
   }
 
   #go(route: Route, now: number): void {
     this.#route = route;
-    if (this.#prepare(false)) this.#acquire(now);
+    if (!this.#prepare(false)) return;
+    // Neither an upgrade nor a request that forbids it has a place on HTTP/2.
+    const isForHttp1 = this.request.http2 === false || this.#attempt.outgoing!.upgrade;
+    if (isForHttp1) this.#route = http1Route(route);
+    this.#quest.acquire(now);
   }
 
-  // ConnectionWaiter
+  // AttemptOwner, ConnectionSeeker
 
   get route(): Route {
     return this.#route!;
   }
 
-  get waitsSinceMs(): number {
-    return this.#times.startedAt;
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
-  dialStarted(dial: Dial): void {
-    this.#dial = dial;
-    this.#phase = "dial";
-    // It has its own time.
-    this.#clearPhaseDeadline();
-  }
-
-  connectionReady(connection: PersistentConnection): void {
-    this.#ticket = null;
-    this.#clearPhaseDeadline();
-    // Another's connection came first: what its own dial costs is not this request's.
-    if (connection.madeBy !== this.#dial) this.#dial = null;
-    this.#useProven(connection, this.#connections.clock.now());
-  }
-
-  dialFailed(error: unknown): void {
-    this.#ticket = null;
-    const phase = error instanceof HttpError ? error.phase : "dial";
-    if (error instanceof HttpError && error.code === "ERR_TIMEOUT") {
-      this.#expire(phase, error.message);
-    } else {
-      this.abort(withAttempt(error, phase, NEVER_SENT));
-    }
+  get hasResponded(): boolean {
+    return this.#hasResponded;
   }
 
   // Leakable
 
   get label(): string {
-    return `${this.request.method} ${shownKey(this.route.key)}`;
+    const { request, route } = this;
+    return `${request.method} ${shownKey(connectMethodKey(request, route.proxies))}`;
   }
 
-  leaked(): boolean {
-    if (this.#over) return false;
-    const { id } = this.#connection!;
-    // Content that came whole, with codings to take off, has given its connection back.
-    const holdsConnection = this.#connection!.serves(this);
+  leaked(): LeakedHold | null {
+    if (this.#isOver) return null;
+    const { id, whole } = this.#attempt.connection!;
+    // Content that is here in full, and is checked when it is read, has given its connection back.
+    const { holdsConnection } = this.#attempt;
     const why = "The response was dropped with its body unread";
-    this.abort(new HttpError("ERR_BODY_CLOSED", why, { phase: "body" }));
-    if (holdsConnection) this.#each((trace) => trace.bodyLeaked?.({ id }));
-    return holdsConnection;
+    this.fail(new HttpError("ERR_BODY_CLOSED", why, { phase: "body" }), "body");
+    if (holdsConnection) {
+      this.tracer?.tellIds("bodyLeaked", { id });
+    }
+    if (!holdsConnection) return null;
+    return whole === null ? "stream" : "connection";
   }
 
   /** Ends the round trip, in any phase: the call rejects, or the body fails. */
   abort(reason: unknown): void {
-    if (this.#over) return;
+    if (this.#isOver) {
+      if (this.#isSending) this.#attempt.connection!.close(reason);
+      return;
+    }
     this.#failure = { error: reason };
     this.#end(reason, null);
-    this.#settlement?.reject(reason);
-    this.#settlement = null;
-    if (this.#ticket !== null) this.#connections.cancel(this.#ticket);
-    this.#ticket = null;
-    if (this.#candidate?.isIdle) this.#connections.giveBack(this.#candidate);
+    this.#reject?.(reason);
+    this.#resolve = this.#reject = null;
+    this.#quest.giveUp();
     // Its exchange may be over, and the connection be another's.
-    if (this.#connection?.serves(this)) this.#connection.close(reason);
+    if (this.#attempt.holdsConnection) this.#attempt.connection!.close(reason);
+  }
+
+  fail(error: unknown, phase: HttpErrorPhase): void {
+    this.abort(withAttempts(error, phase, this.attempts));
   }
 
   /** @returns False: a hook of the caller's, or the function that makes the body, has ended it. */
-  #prepare(withoutExpect: boolean): boolean {
+  #prepare(withoutExpect: boolean, proof: DigestSession | null = null): boolean {
     const { acceptEncoding, closeAfterUse, usesProxies } = this.#connections.options;
-    const forwarder = forwarderOf(this.request, this.route);
-    this.#outgoing = outgoingRequest(this.request, {
+    const proxy = forwarderOf(this.request, this.route);
+    const forwarder = proxy === null ? null : this.#tellProxy(proxy, proof);
+    const outgoing = outgoingRequest(this.request, {
       acceptEncoding,
       close: closeAfterUse,
       withoutExpect,
       forwarder,
       withoutProxyAuthorization: usesProxies && forwarder === null,
-    });
-    if (this.#over) this.#outgoing.content?.discard();
-    return !this.#over;
+    }, this.context);
+    this.#attempt.outgoing = outgoing;
+    if (this.#isOver) outgoing.content?.discard();
+    return !this.#isOver;
   }
 
-  #acquire(now: number): void {
-    const connection = this.#connections.take(this, now);
-    if (connection !== undefined) this.#useProven(connection, now);
-    else if (!this.#over) this.#wait();
-  }
-
-  #useProven(connection: PersistentConnection, now: number): void {
-    if (this.#over) return this.#connections.giveBack(connection);
-    const barrier = this.#connections.pollBarrier(connection, now);
-    const turn = this.#connections.sendingTurn;
-    if (barrier === null && turn === null) return this.#use(connection, now);
-    this.#candidate = connection;
-    if (barrier !== null) this.#prove(connection, barrier);
-    else turn!.add(this, now);
-  }
-
-  /** Waits for whichever comes first: a connection that becomes free, or one of its own. */
-  #wait(): void {
-    this.#phase = "queue";
-    this.#dial = null;
-    const { poolWaitTimeoutMs } = this.#connections.options;
-    try {
-      const ticket = this.#connections.enqueue(this);
-      if (this.#over) this.#connections.cancel(ticket);
-      else if (ticket.isWaiting) this.#ticket = ticket;
-    } catch (error) {
-      this.abort(withAttempt(error, "queue", NEVER_SENT));
-    }
-    // A dial has its own time.
-    if (this.#ticket !== null && this.#phase === "queue") {
-      this.#setPhaseDeadline(poolWaitTimeoutMs, "queue", "Waiting for a connection");
-    }
-  }
-
-  /**
-   * What the kernel holds for the connection (its end, or bytes that answer nothing) must be seen
-   * before the request is written: it could be taken for the answer.
-   */
-  async #prove(connection: PersistentConnection, barrier: Promise<void>): Promise<void> {
-    // A connection that waits does not keep the process alive; this request must.
-    connection.ref();
-    try {
-      await barrier;
-    } catch (error) {
-      // Given up meanwhile, it may be another's.
-      if (!this.#over) connection.close(error);
-    }
-    this.#useCandidate(this.#connections.clock.now());
-  }
-
-  turnEnded(now: number): void {
-    if (this.#over) return;
-    const connection = this.#candidate!;
-    // The turn may have been long.
-    const barrier = this.#connections.pollBarrier(connection, now);
-    if (barrier === null) this.#useCandidate(now);
-    else this.#prove(connection, barrier);
-  }
-
-  #useCandidate(now: number): void {
-    if (this.#over) return;
-    const connection = this.#candidate!;
-    this.#candidate = null;
-    if (connection.isIdle) this.#use(connection, now);
-    else this.#acquire(now);
-  }
-
-  #use(connection: PersistentConnection, now: number): void {
-    this.#connection = connection;
-    this.#phase = "request";
-    this.#attempts++;
-    this.#times.gotConnAt = now;
-    this.#reused = connection.hasServed;
-    if (this.#isTraced) {
-      const { id, hasServed: reused, wasIdle, idleSinceMs } = connection;
-      const idleMs = wasIdle ? now - idleSinceMs : 0;
-      this.#each((trace) => trace.gotConn?.({ id, reused, wasIdle, idleMs }));
-    }
-    // A hook may have ended it.
-    if (this.#over) this.#connections.giveBack(connection);
-    else connection.send(this.#outgoing!, this);
+  /** Says who asks, unless the caller does. */
+  #tellProxy(proxy: ProxyServer, proof: DigestSession | null): Forwarder {
+    const { headers, method } = this.request;
+    const login = headers.has("proxy-authorization")
+      ? null
+      : this.#connections.options.proxyLogins.of(proxy);
+    if (login === null) return proxy;
+    const said = login.proof(method, () => requestTarget(this.request, proxy), proof);
+    this.#login = { of: login, said };
+    return { credentials: said.value };
   }
 
   /** The signal was aborted. */
@@ -285,164 +221,169 @@ export class RoundTrip
     this.abort(this.request.signal!.reason);
   }
 
-  #setPhaseDeadline(limitMs: number, phase: HttpErrorPhase, what: string): void {
-    if (limitMs === 0) return;
-    this.#phaseDeadline = this.#connections.deadlines.set(
-      limitMs,
-      () => this.#expire(phase, `${what} took more than ${limitMs} ms`),
-    );
-  }
-
-  #clearPhaseDeadline(): void {
-    this.#connections.deadlines.clear(this.#phaseDeadline);
-    this.#phaseDeadline = null;
-  }
-
-  #expire(phase: HttpErrorPhase, what: string): void {
-    const spent = this.#times.spent(this.#dial, this.#connections.clock.now());
-    const attempt = this.#attempt();
-    this.abort(new HttpError("ERR_TIMEOUT", `${what} (${spent})`, { phase, attempt }));
-  }
-
-  get #dialPhase(): HttpErrorPhase | null {
-    return this.#phase === "dial" && this.#dial !== null ? this.#dial.phase : null;
-  }
-
-  #attempt(): Attempt {
-    return this.#answered ?? this.#connection?.attempt() ?? NEVER_SENT;
-  }
-
-  // ExchangeEvents
-
-  wroteHead(): void {
-    if (this.#isTraced) this.#each((trace) => trace.wroteHeaders?.());
-    if (!this.#connection!.awaitingContinue) return;
-    this.#each((trace) => trace.wait100Continue?.());
-    const { expectContinueTimeoutMs } = this.#connections.options;
-    if (expectContinueTimeoutMs === 0 || this.#over) return;
-    const connection = this.#connection!;
-    this.#phaseDeadline = this.#connections.deadlines.set(expectContinueTimeoutMs, () => {
-      this.#contentBegan = true;
-      connection.continueTimedOut();
-    });
-  }
-
-  wroteRequest(error: unknown): void {
-    this.#times.wroteAt = this.#connections.clock.now();
-    // Of a body that is read already, it is the reader's.
-    if (!this.#responded) this.#clearPhaseDeadline();
-    if (!this.#responded && !this.#over && error === undefined) {
-      this.#phase = "response-header";
-      const { responseHeaderTimeoutMs } = this.#connections.options;
-      const what = "Waiting for the response";
-      this.#setPhaseDeadline(responseHeaderTimeoutMs, "response-header", what);
-    }
-    if (this.#isTraced) this.#each((trace) => trace.wroteRequest?.({ error }));
-  }
-
-  firstByte(): void {
-    this.#times.firstByteAt = this.#connection!.receivedAtMs;
-    if (this.#isTraced) this.#each((trace) => trace.gotFirstResponseByte?.());
-  }
-
-  informational(head: ResponseHead): void {
-    if (head.statusCode === 100) {
-      if (this.#phase === "request") this.#clearPhaseDeadline();
-      this.#contentBegan = true;
-      this.#each((trace) => trace.got100Continue?.());
-    }
-    // These may throw: the exchange fails with it.
-    this.#connections.options.trace?.got1xxResponse?.(head.statusCode, head.headers);
-    this.request.trace?.got1xxResponse?.(head.statusCode, head.headers);
-  }
-
-  finalHead(head: ResponseHead): void {
-    // Before the connection can become idle: it may be given up earlier for it.
-    if (head.fields.keepAlive !== -1) this.#connection!.hint(head.headers);
-  }
-
-  response(head: ResponseHead, content: IncomingContent): void {
-    if (this.#over) return;
-    this.#clearPhaseDeadline();
+  answered(head: ResponseHead, content: IncomingContent): void {
+    const attempt = this.#attempt;
     const mayRepeat = this.#connections.isShared &&
-      (!this.#contentBegan || isReplayable(this.request.body));
-    if (head.statusCode === 417 && this.#outgoing!.expectContinue && mayRepeat) {
+      (!attempt.contentBegan || isReplayable(this.request.body));
+    if (head.statusCode === 417 && attempt.outgoing!.expectContinue && mayRepeat) {
       this.#withoutExpect(content);
       return;
     }
-    this.#times.headAt = this.#connection!.receivedAtMs;
-    this.#phase = "body";
-    this.#responded = content.framing.kind !== "tunnel";
-    if (content.framing.kind === "tunnel") this.#connection!.leave();
+    if (
+      head.statusCode === 421 && this.request.retriesMisdirected && !this.#quest.isMisdirected &&
+      this.#connections.isShared && isReplayable(this.request.body)
+    ) return this.#elsewhere();
+    if (this.#login !== null) {
+      const { of: login, said } = this.#login;
+      const challenges = head.statusCode === 407 && this.#mayAnswerProxy
+        ? login.challenges(head.headers, said)
+        : null;
+      if (challenges !== null) {
+        this.#answerProxy(login, challenges, content);
+        return;
+      }
+      if (head.statusCode !== 407) login.accepted(said, head.headers);
+    }
+    attempt.headTaken();
+    this.#hasResponded = content.framing.kind !== "tunnel";
+    if (content.framing.kind === "tunnel") attempt.connection!.leave();
     const response = new ReceivedResponse(head, content, this);
-    this.#settlement!.resolve(response);
-    this.#settlement = null;
+    this.#resolve!(response);
+    this.#resolve = this.#reject = null;
     if (content.framing.kind === "tunnel") this.#end(undefined, null);
     else if (content.whole !== null) this.#bodyIsWhole(content, response.isProcessed);
-    else this.#connections.watch(content, this);
+    else {
+      this.#isChecked = response.isProcessed;
+      this.#connections.watch(content, this);
+      this.bodyRests(content);
+    }
   }
 
   #bodyIsWhole(content: IncomingContent, isProcessed: boolean): void {
     this.#bodyEnd.wireBytes = content.whole!.length;
     if (!isProcessed) {
-      this.#end(undefined, content.trailers, this.#times.headAt!);
+      this.#end(undefined, content.trailers, this.#attempt.times.headAt!);
     } else {
       // The round trip outlives its hold on the connection.
-      this.#answered = this.#connection!.attempt();
       this.#connections.watch(content, this);
     }
   }
 
-  failed(error: unknown): void {
-    if (this.#over) return;
-    this.#clearPhaseDeadline();
-    const located = withAttempt(error, this.#phase, this.#attempt());
-    const mayRetry = this.#attempts === 1 && this.#connections.isShared;
-    if (mayRetry && mayReplayAfter(located, this.request)) {
-      this.#retry(located as HttpError, false);
-      return;
+  attemptFailed(error: unknown): void {
+    const attempt = this.#attempt;
+    // What a proxy has answered went no further.
+    const mayRetry = attempt.count - this.#proxyAnswers === 1 && this.#connections.isShared &&
+      attempt.connection!.mayBeSentAgain;
+    const wasShared = attempt.connection!.whole === null;
+    if (mayRetry && mayReplayAfter(error, attempt.record(), this.request, wasShared)) {
+      if ((error as HttpError).http2?.code === "HTTP_1_1_REQUIRED") {
+        this.#route = this.#connections.needsHttp1(this.route);
+      }
+      this.#retry(withAttempts(error, attempt.phase, attempt.attempts) as HttpError, false);
+    } else {
+      this.fail(error, attempt.phase);
     }
-    this.abort(located);
   }
 
   /** The server refuses to be asked first (RFC 9110 section 15.5.18): once more without asking. */
   #withoutExpect(content: IncomingContent): void {
-    const connection = this.#connection!;
-    this.#connection = null;
+    const connection = this.#attempt.connection!;
     const refused = new HttpError("ERR_CONNECTION_LOST", "The server answered 417", {
       phase: "response-header",
-      attempt: connection.attempt(),
+      attempts: this.attempts,
     });
+    // Before it is free again, which may be now.
+    this.#attempt.leave();
     connection.drain(() => content.abandon());
     this.#retry(refused, true);
   }
 
-  #retry(error: HttpError, withoutExpect: boolean): void {
-    this.#connection = null;
-    this.#each((trace) => trace.retry?.({ attempt: this.#attempts + 1, error }));
-    // A factory makes another; anything else is used again.
-    if (typeof this.request.body === "function") this.#outgoing!.content!.discard();
+  /** Whoever is at the other end does not speak for this origin (RFC 9110 section 15.5.20). */
+  #elsewhere(): void {
+    const refused = misdirected(this.attempts);
+    this.#quest.isMisdirected = true;
+    this.#attempt.connection!.giveUp(refused);
+    this.#retry(refused, false);
+  }
+
+  get #mayAnswerProxy(): boolean {
+    const { outgoing, contentBegan } = this.#attempt;
+    const isHeldBack = outgoing!.expectContinue && !contentBegan;
+    return this.#proxyAnswers < MAX_PROXY_ANSWERS && this.#connections.isShared &&
+      (isHeldBack || isReplayable(this.request.body));
+  }
+
+  /** The proxy that is given the request wants a proof of who asks (RFC 9110 section 11.7.1). */
+  async #answerProxy(
+    login: ProxyLogin,
+    challenges: readonly Challenge[],
+    content: IncomingContent,
+  ): Promise<void> {
+    const attempt = this.#attempt;
+    const connection = attempt.connection!;
+    const refused = new HttpError("ERR_PROXY", "The proxy wants to know who asks", {
+      phase: "proxy",
+      attempts: this.attempts,
+    });
+    this.#proxyAnswers++;
+    // Before it is free again, which may be now.
+    attempt.leave();
+    attempt.again(refused.attempts);
+    const drained = connection.drain(() => content.abandon());
     try {
-      if (this.#prepare(withoutExpect || !this.#outgoing!.expectContinue)) this.#wait();
-    } catch (prepareError) {
-      this.abort(withAttempt(prepareError, "request", NEVER_SENT));
+      const proof = await login.answer(challenges);
+      // The connection is free then, and none has to be made for it.
+      await drained;
+      if (this.#isOver) return;
+      if (proof === null) this.fail(refused, "proxy");
+      else this.#retry(refused, false, proof);
+    } catch (error) {
+      this.fail(error, "proxy");
     }
+  }
+
+  /** @param proof What a proxy is told that wants to know who asks; null: it is not about that. */
+  #retry(error: HttpError, withoutExpect: boolean, proof: DigestSession | null = null): void {
+    const attempt = this.#attempt;
+    attempt.again(error.attempts);
+    this.tracer?.tell("retry", { attempt: attempt.count + 1, error });
+    // A factory makes another; anything else is used again.
+    if (typeof this.request.body === "function") attempt.outgoing!.content!.discard();
+    const asksNot = withoutExpect || !attempt.outgoing!.expectContinue;
+    try {
+      if (this.#prepare(asksNot, proof)) this.#quest.again(proof !== null);
+    } catch (prepareError) {
+      this.fail(prepareError, "request");
+    }
+  }
+
+  // AheadEvents
+
+  contentTaken(aheadBytes: number, trailers: HttpHeaders | null): void {
+    if (this.#isOver || this.#isChecked) return;
+    this.#bodyEnd.wireBytes += aheadBytes;
+    this.#end(undefined, trailers);
   }
 
   // ResponseExchange
 
   get connectionInfo(): ResponseConnection {
-    const { id, conn, route } = this.#connection!;
-    return { id, reused: this.#reused, ...connectionEnds(this.request, route, conn) };
+    const { connection, reused } = this.#attempt;
+    const { id, conn, protocol, route, streamId } = connection!;
+    return { id, reused, protocol, streamId, ...connectionEnds(this.request, route, conn) };
   }
 
   get decoding(): DecodingLimits | null {
-    const decodes = this.request.decompress ?? this.#outgoing!.asksForCoding;
+    const decodes = this.request.decompress ?? this.#attempt.outgoing!.asksForCoding;
     return decodes !== false ? this.#connections.options.decoding : null;
   }
 
   get timings(): Timings {
-    return this.#times.timings(this.#dial, null);
+    return this.#attempt.timings;
+  }
+
+  get attempts(): readonly Attempt[] {
+    return this.#attempt.attempts;
   }
 
   get ended(): Promise<HttpHeaders | null> {
@@ -450,7 +391,7 @@ export class RoundTrip
   }
 
   bodyDone(error: unknown, trailers: HttpHeaders | null): void {
-    if (this.#over) return;
+    if (this.#isOver) return;
     this.#end(error, trailers);
   }
 
@@ -459,21 +400,33 @@ export class RoundTrip
   }
 
   bodyError(error: unknown): unknown {
-    return withAttempt(error, "body", this.#attempt());
+    // It was ended, and this is how the read that was under way heard of it.
+    if (this.#failure !== null) return this.#failure.error;
+    return withAttempts(error, "body", this.attempts);
+  }
+
+  bodyRests(content: IncomingContent): void {
+    if (!this.#isOver) this.#connections.unread.add(content, this);
   }
 
   readBegan(): void {
     const { bodyIdleTimeoutMs } = this.#connections.options;
-    this.#setPhaseDeadline(bodyIdleTimeoutMs, "body", "Waiting for more of the body");
+    this.#attempt.setPhaseDeadline(bodyIdleTimeoutMs, "body", "Waiting for more of the body");
   }
 
   readEnded(wireBytes: number): void {
     this.#bodyEnd.wireBytes += wireBytes;
-    this.#clearPhaseDeadline();
+    this.#attempt.clearPhaseDeadline();
+  }
+
+  whenLate(late: () => void): () => void {
+    const { deadlines } = this.#connections;
+    const deadline = deadlines.set(LATE_MS, late);
+    return () => deadlines.clear(deadline);
   }
 
   drain(abandon: () => Promise<void>): Promise<void> {
-    return this.#connection!.drain(abandon);
+    return this.#attempt.connection!.drain(abandon);
   }
 
   #end(
@@ -481,20 +434,39 @@ export class RoundTrip
     trailers: HttpHeaders | null,
     endedAt: number = this.#connections.clock.now(),
   ): void {
-    this.#over = true;
-    this.#times.endedAt = endedAt;
-    this.#connections.deadlines.clear(this.#deadline);
-    this.#clearPhaseDeadline();
-    this.request.signal?.removeEventListener("abort", this);
-    if (this.#outgoing === null) discardBody(this.request.body);
-    else this.#outgoing.content?.discard();
+    this.#isOver = true;
+    this.#attempt.times.endedAt = endedAt;
+    this.#attempt.clearPhaseDeadline();
+    this.#isSending = this.#hasResponded && this.#failure === null &&
+      this.#attempt.connection!.isSending;
+    if (!this.#isSending) this.#forgetLimits();
+    const { outgoing } = this.#attempt;
+    if (outgoing === null) within(this.context, discardBody, this.request.body);
+    else outgoing.content?.discard();
     this.#bodyEnd.settle(error, trailers);
-    this.#connections.ended(this);
-    if (!this.#responded || !this.#isTraced) return;
-    this.#each((trace) => trace.bodyDone?.({ bytes: this.#bodyEnd.wireBytes, error }));
+    if (!this.#isSending) this.#connections.ended(this);
+    if (!this.#hasResponded) return;
+    const bytes = this.#bodyEnd.wireBytes;
+    this.tracer?.tell("bodyDone", { bytes, error });
   }
 
-  #each(call: (trace: ClientTrace) => void): void {
-    traces(this.#connections.options.trace, this.request.trace, call);
+  requestEnded(): void {
+    if (!this.#isSending) return;
+    this.#isSending = false;
+    this.#forgetLimits();
+    this.#connections.ended(this);
+  }
+
+  #forgetLimits(): void {
+    this.#connections.deadlines.clear(this.#deadline);
+    this.#leaveSignal();
+  }
+
+  #leaveSignal(): void {
+    try {
+      this.request.signal?.removeEventListener("abort", this);
+    } catch (error) {
+      tellFault("The signal of a request failed", error);
+    }
   }
 }

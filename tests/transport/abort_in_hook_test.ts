@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { type ClientTrace, Transport } from "../../mod.ts";
 import { withGate } from "../support/gated_server.ts";
 import { test } from "../support/harness.ts";
-import { pause } from "../support/waiting.ts";
+import { pause, until } from "../support/waiting.ts";
 import { assertQuiet, WatchedSignal } from "../support/watched_signal.ts";
 
 /** The hooks of a request that is answered, and whether the request was written by then. */
@@ -47,6 +47,8 @@ for (const [hook, written] of HOOKS) {
         assert.equal(calls, 1);
         assert.equal(watched.listenerCount, 0);
         if (!written) assert.deepEqual(gate.paths, isWarm ? ["/warm"] : []);
+        // A dial that nobody waits for may go on for a while.
+        await until("no dial goes on", () => transport.stats().dialing === 0);
         assertQuiet(transport);
         await transport.close();
       });

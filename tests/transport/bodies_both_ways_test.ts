@@ -10,7 +10,7 @@ import {
   type HttpRequestInit,
   type HttpResponse,
   type TransferProgress,
-  Transport,
+  type Transport,
 } from "../../mod.ts";
 import { test } from "../support/harness.ts";
 import {
@@ -20,6 +20,7 @@ import {
   type RawServer,
   withRawServer,
 } from "../support/raw_server.ts";
+import { steadyTransport } from "../support/steady_transport.ts";
 import { pause, settled, until } from "../support/waiting.ts";
 
 const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -29,7 +30,7 @@ async function withTransport(
   run: (transport: Transport, server: RawServer) => Promise<void>,
 ): Promise<void> {
   await withRawServer(handler, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     await run(transport, server);
     transport.destroy();
   });

@@ -9,13 +9,15 @@ import {
   HttpError,
   HttpRequest,
   type HttpRequestInit,
-  Transport,
+  type Transport,
   type TransportOptions,
 } from "../../mod.ts";
 import { ScriptedConn } from "../../testing/mod.ts";
 import { test } from "../support/harness.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { type RawHandler, type RawServer, withRawServer } from "../support/raw_server.ts";
 import { NO_CONTENT } from "../support/sent_bytes.ts";
+import { steadyTransport } from "../support/steady_transport.ts";
 import { isPending, pause, until } from "../support/waiting.ts";
 import { assertQuiet, heldDialer, WatchedSignal } from "../support/watched_signal.ts";
 
@@ -35,7 +37,7 @@ interface Abortion {
 async function assertAborted(handler: RawHandler, abortion: Abortion): Promise<void> {
   await withRawServer(handler, async (server) => {
     const watched = new WatchedSignal();
-    const transport = new Transport(abortion.options);
+    const transport = steadyTransport(abortion.options);
     const request = new HttpRequest(server.origin, { ...abortion.init, signal: watched.signal });
     const outcome = await abortion.run(() => transport.roundTrip(request), { server, transport });
     watched.abort();
@@ -60,7 +62,7 @@ const half: RawHandler = async (connection) => {
 test("abort: before the start nothing is dialled, and no listener is set", async () => {
   const watched = new WatchedSignal();
   watched.abort();
-  const transport = new Transport({
+  const transport = steadyTransport({
     dialer: { dial: () => assert.fail("dialled"), startTls: () => assert.fail("dialled") },
   });
   const request = new HttpRequest("http://example.com/", { signal: watched.signal });
@@ -73,7 +75,7 @@ test("abort: before the start nothing is dialled, and no listener is set", async
 test("abort: while dialling it is rejected at once, and the dial goes to the pool", async () => {
   const watched = new WatchedSignal();
   const { dialer, release, aborted } = heldDialer();
-  const transport = new Transport({ dialer });
+  const transport = steadyTransport({ dialer });
   const request = new HttpRequest("http://example.com/", { signal: watched.signal });
   const going = transport.roundTrip(request);
   going.catch(() => {});
@@ -107,7 +109,7 @@ test("abort: in the TLS handshake; ending the transport ends the handshake", asy
     await connection.readToEnd();
   }, async (server) => {
     const watched = new WatchedSignal();
-    const transport = new Transport();
+    const transport = steadyTransport();
     const url = server.origin.replace("http:", "https:");
     const going = transport.roundTrip(new HttpRequest(url, { signal: watched.signal }));
     going.catch(() => {});
@@ -119,12 +121,13 @@ test("abort: in the TLS handshake; ending the transport ends the handshake", asy
     transport.destroy();
     await until("nothing dials", () => transport.stats().dialing === 0);
     assertQuiet(transport);
-    // Deno keeps the socket of a handshake until its peer says something: see tests/conn/gaps.ts.
+    // Deno keeps the socket of a handshake until its peer says something: see tests/support/conn_gaps.ts.
     server.connections[0].close();
   });
 });
 
 test("abort: while a taken connection is being proven, which goes back", async () => {
+  const clock = new ManualClock();
   await assertAborted(async (connection) => {
     for (;;) {
       await connection.readHead();
@@ -132,9 +135,10 @@ test("abort: while a taken connection is being proven, which goes back", async (
     }
   }, {
     survives: true,
+    options: { clock },
     run: async (send, { server, transport }) => {
       await transport.roundTrip(new HttpRequest(server.origin));
-      await pause(5);
+      clock.advance(5);
       const going = send();
       assert.equal(transport.stats().idle, 0);
       return async () => {
@@ -262,7 +266,7 @@ test("abort: in the body, with a read under way, between reads, and in all ways 
 test("abort: in the drain it is too late, and the drain ends", async () => {
   await withRawServer(half, async (server) => {
     const watched = new WatchedSignal();
-    const transport = new Transport();
+    const transport = steadyTransport();
     const response = await transport.roundTrip(
       new HttpRequest(server.origin, { signal: watched.signal }),
     );
@@ -285,7 +289,7 @@ test("abort: after the end it does nothing", async () => {
     }
   }, async (server) => {
     const watched = new WatchedSignal();
-    const transport = new Transport();
+    const transport = steadyTransport();
     for (const reused of [false, true]) {
       const response = await transport.roundTrip(
         new HttpRequest(server.origin, { signal: watched.signal }),
@@ -309,7 +313,7 @@ test("abort: reasons are passed through as they are", async () => {
     new HttpError("ERR_DIAL", "x", { phase: "dial" }),
   ];
   await withRawServer(silent, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     for (const reason of reasons) {
       const controller = new AbortController();
       const going = transport.roundTrip(
@@ -332,7 +336,7 @@ test("abort: reasons are passed through as they are", async () => {
 test("abort: one signal for many requests ends them all", async () => {
   await withRawServer(silent, async (server) => {
     const watched = new WatchedSignal();
-    const transport = new Transport();
+    const transport = steadyTransport();
     const all = Array.from(
       { length: 20 },
       () => transport.roundTrip(new HttpRequest(server.origin, { signal: watched.signal })),

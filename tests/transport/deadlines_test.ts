@@ -8,6 +8,7 @@ import {
   HttpError,
   HttpRequest,
   type HttpRequestInit,
+  systemDialer,
   Transport,
   type TransportOptions,
 } from "../../mod.ts";
@@ -134,6 +135,139 @@ test("deadlines: one that throws does not keep the others from firing", () => {
   clock.advance(30);
   assert.deepEqual(fired, [10, 20]);
   assert.equal(clock.runningCount, 0);
+});
+
+/** Deadlines that look first, and the looks that they have asked for. */
+function lookingDeadlines(): {
+  clock: ManualClock;
+  deadlines: Deadlines;
+  looks: PromiseWithResolvers<void>[];
+  fired: string[];
+} {
+  const clock = new ManualClock();
+  const looks: PromiseWithResolvers<void>[] = [];
+  const deadlines = new Deadlines(clock, () => {
+    looks.push(Promise.withResolvers<void>());
+    return looks.at(-1)!.promise;
+  });
+  return { clock, deadlines, looks, fired: [] };
+}
+
+async function microtasks(): Promise<void> {
+  for (let n = 0; n < 100; n++) await null;
+}
+
+test("M24 deadlines that look first: one look for all that are due, then in order", async () => {
+  const { clock, deadlines, looks, fired } = lookingDeadlines();
+  deadlines.set(10, () => fired.push("a"), true);
+  deadlines.set(10, () => fired.push("strict"));
+  deadlines.set(20, (lateMs) => fired.push(`b, late by ${lateMs}`), true);
+  deadlines.set(500, () => fired.push("later"), true);
+  assert.equal(looks.length, 0);
+  clock.jump(30);
+  clock.advance(0);
+  assert.deepEqual([fired, looks.length, deadlines.size], [["strict"], 1, 3]);
+  looks[0].resolve();
+  await microtasks();
+  assert.deepEqual(fired, ["strict", "a", "b, late by 10"]);
+  assert.deepEqual([deadlines.size, clock.runningCount], [1, 1]);
+  deadlines.stop();
+});
+
+test("M24 deadlines that look first: what the look brings clears them", async () => {
+  const { clock, deadlines, looks, fired } = lookingDeadlines();
+  const cleared = deadlines.set(10, () => fired.push("cleared"), true);
+  deadlines.set(10, () => fired.push("due"), true);
+  clock.advance(10);
+  assert.equal(cleared.isSet, true);
+  looks[0].resolve();
+  // A read, and promises up to whoever waits for it.
+  for (let n = 0; n < 30; n++) await null;
+  deadlines.clear(cleared);
+  assert.equal(cleared.isSet, false);
+  await microtasks();
+  assert.deepEqual(fired, ["due"]);
+  // The last one that is cleared leaves no timer.
+  const alone = deadlines.set(10, () => fired.push("alone"), true);
+  clock.advance(10);
+  deadlines.clear(alone);
+  assert.deepEqual([deadlines.size, clock.runningCount], [0, 0]);
+  looks[1].resolve();
+  await microtasks();
+  assert.deepEqual(fired, ["due"]);
+});
+
+test("M24 deadlines that look first: a look that hangs, rejects or throws", async () => {
+  const { clock, deadlines, looks, fired } = lookingDeadlines();
+  deadlines.set(10, () => fired.push("hung"), true);
+  clock.advance(10);
+  clock.advance(499);
+  assert.equal(fired.length, 0);
+  clock.advance(1);
+  assert.deepEqual(fired, ["hung"]);
+  looks[0].resolve();
+  deadlines.set(10, () => fired.push("rejected"), true);
+  clock.advance(10);
+  looks[1].reject(new Error("mine"));
+  await microtasks();
+  assert.deepEqual([fired, clock.runningCount], [["hung", "rejected"], 0]);
+
+  const throws = (): null => {
+    throw new Error("mine");
+  };
+  for (const poll of [() => null, throws]) {
+    const direct = new Deadlines(clock, poll);
+    const order: string[] = [];
+    direct.set(10, () => order.push("first"), true);
+    direct.set(10, () => order.push("second"));
+    clock.advance(15);
+    assert.deepEqual(order, ["first", "second"]);
+  }
+});
+
+test("M24 deadlines that look first: stopped while they look, and while they fire", async () => {
+  const { clock, deadlines, looks } = lookingDeadlines();
+  const never = (): void => assert.fail("was stopped");
+  const deadline = deadlines.set(10, never, true);
+  clock.advance(10);
+  deadlines.stop();
+  assert.deepEqual([deadlines.size, clock.runningCount], [0, 0]);
+  looks[0].resolve();
+  await microtasks();
+  deadlines.clear(deadline);
+
+  deadlines.set(10, () => deadlines.stop(), true);
+  deadlines.set(10, never, true);
+  clock.advance(10);
+  looks[1].resolve();
+  await microtasks();
+  assert.deepEqual([deadlines.size, clock.runningCount], [0, 0]);
+});
+
+test("M24 a response that comes after the look is too late", async () => {
+  await withGate(async (gate) => {
+    const looked = Promise.withResolvers<void>();
+    const system = systemDialer();
+    const clock = new ManualClock();
+    const dialer = {
+      dial: system.dial.bind(system),
+      startTls: system.startTls.bind(system),
+      pollBarrier: () => looked.promise,
+    };
+    const transport = new Transport({ clock, dialer, responseHeaderTimeoutMs: 100 });
+    const going = gate.get(transport, "/").catch((error: unknown) => error);
+    const request = await gate.next();
+    await until("it waits for the response", () => clock.runningCount === 1);
+    clock.advance(105);
+    looked.resolve();
+    const error = await going;
+    assert.ok(error instanceof HttpError && error.code === "ERR_TIMEOUT", String(error));
+    assert.equal(error.phase, "response-header");
+    await request.answer().catch(() => {});
+    assertQuiet(transport);
+    assert.equal(clock.runningCount, 0);
+    await transport.close();
+  });
 });
 
 /** Expects a call to fail by its deadline once `ms` have passed, not before. */

@@ -4,9 +4,15 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type ClientTrace, HttpRequest, type HttpResponse, Transport } from "../../mod.ts";
+import { type ClientTrace, HttpRequest, type HttpResponse, type Transport } from "../../mod.ts";
 import { test } from "../support/harness.ts";
-import { type RawHandler, type RawServer, testAuthority, withRawServer } from "../support/raw_server.ts";
+import {
+  type RawHandler,
+  type RawServer,
+  testAuthority,
+  withRawServer,
+} from "../support/raw_server.ts";
+import { steadyTransport } from "../support/steady_transport.ts";
 import { until } from "../support/waiting.ts";
 
 /** Answers every request of a connection with what `answer` makes of its head. */
@@ -32,7 +38,7 @@ async function withExchange(
   trace?: ClientTrace,
 ): Promise<void> {
   await withRawServer(handler, async (server) => {
-    const transport = new Transport({ trace });
+    const transport = steadyTransport({ trace });
     await run(
       (init, path = "/") => transport.roundTrip(new HttpRequest(server.origin + path, init)),
       { transport, server },
@@ -78,7 +84,7 @@ test("exchange: over TLS", async () => {
   await withRawServer(
     answering((_, n) => sized(`${n}`)),
     async (server) => {
-      const transport = new Transport({ tls: { caCerts: [testAuthority] } });
+      const transport = steadyTransport({ tls: { caCerts: [testAuthority] } });
       for (let n = 0; n < 3; n++) {
         const response = await transport.roundTrip(new HttpRequest(server.origin));
         assert.equal(await response.text(), `${n}`);
@@ -94,7 +100,7 @@ test("exchange: over TLS", async () => {
 
 test("exchange: a certificate of an unknown authority is refused", async () => {
   await withRawServer(answering(() => sized("no")), async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     await assert.rejects(transport.roundTrip(new HttpRequest(server.origin)), {
       code: "ERR_TLS",
       phase: "tls",
@@ -340,7 +346,7 @@ test("exchange: a server that closes the idle connection is seen, and nothing fa
 
 test("exchange: the newest idle connection is used first, and no more are kept than allowed", async () => {
   await withRawServer(answering(() => sized("ok")), async (server) => {
-    const transport = new Transport({ maxIdleConnsPerHost: 2 });
+    const transport = steadyTransport({ maxIdleConnsPerHost: 2 });
     const get = () => transport.roundTrip(new HttpRequest(server.origin));
     const texts = await Promise.all([1, 2, 3, 4].map(async () => await (await get()).text()));
     assert.deepEqual(texts, ["ok", "ok", "ok", "ok"]);

@@ -4,11 +4,17 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type ClientTrace, HttpRequest, type HttpRequestInit, Transport } from "../../mod.ts";
+import { type ClientTrace, HttpRequest, type HttpRequestInit } from "../../mod.ts";
 import { ScriptedConn, scriptedDialer } from "../../testing/mod.ts";
 import { test } from "../support/harness.ts";
-import { bytesOf, type RawConnection, type RawHandler, withRawServer } from "../support/raw_server.ts";
+import {
+  bytesOf,
+  type RawConnection,
+  type RawHandler,
+  withRawServer,
+} from "../support/raw_server.ts";
 import { plain, plainHead } from "../support/sent_bytes.ts";
+import { steadyTransport } from "../support/steady_transport.ts";
 import { until } from "../support/waiting.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -50,7 +56,7 @@ test("T24 the body waits for 100, and the connection is used again", async () =>
     }
   }, async (server) => {
     const { trace, log } = recorder();
-    const transport = new Transport({ trace, expectContinueTimeoutMs: 0 });
+    const transport = steadyTransport({ trace, expectContinueTimeoutMs: 0 });
     for (const reused of [false, true]) {
       const response = await transport.roundTrip(upload(server.origin));
       assert.equal(await response.text(), "ok");
@@ -69,7 +75,7 @@ for (const status of ["200 OK", "403 Forbidden", "413 Content Too Large"]) {
       await connection.send(`HTTP/1.1 ${status}\r\nContent-Length: 2\r\n\r\nok`);
       assert.equal(await connection.readToEnd(), "");
     }, async (server) => {
-      const transport = new Transport({ expectContinueTimeoutMs: 0 });
+      const transport = steadyTransport({ expectContinueTimeoutMs: 0 });
       const response = await transport.roundTrip(upload(server.origin));
       assert.equal(response.status, Number(status.slice(0, 3)));
       assert.equal(await response.text(), "ok");
@@ -102,7 +108,7 @@ test("T24b 417: sent again without Expect, once, on another connection", async (
     heads.length = 0;
     await withRawServer(handler, async (server) => {
       const { trace, log } = recorder();
-      const transport = new Transport({ expectContinueTimeoutMs: 0 });
+      const transport = steadyTransport({ expectContinueTimeoutMs: 0 });
       const response = await transport.roundTrip(upload(server.origin, { trace, ...init }));
       assert.equal(await response.text(), "ok");
       assert.match(heads[0], /Expect/);
@@ -120,7 +126,7 @@ test("T24b 417 to the repeated request is the answer", async () => {
     await connection.readHead();
     await connection.send("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n");
   }, async (server) => {
-    const transport = new Transport({ expectContinueTimeoutMs: 0 });
+    const transport = steadyTransport({ expectContinueTimeoutMs: 0 });
     const response = await transport.roundTrip(upload(server.origin));
     assert.equal(response.status, 417);
     assert.equal(server.connections.length, 2);
@@ -134,7 +140,7 @@ test("T24b 417 to a stream that has begun is the answer: what is left of it is n
     await connection.readUntil("first");
     await connection.send("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n");
   }, async (server) => {
-    const transport = new Transport({ expectContinueTimeoutMs: 1 });
+    const transport = steadyTransport({ expectContinueTimeoutMs: 1 });
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => controller.enqueue(bytesOf("first")),
     });
@@ -159,7 +165,7 @@ test("T24b 417 to bytes that have begun: all of them are sent again", async () =
     await answer(connection);
     if (answers === 1) await answer(connection);
   }, async (server) => {
-    const transport = new Transport({ expectContinueTimeoutMs: 1 });
+    const transport = steadyTransport({ expectContinueTimeoutMs: 1 });
     const response = await transport.roundTrip(upload(server.origin));
     assert.equal(response.status, 200);
     assert.equal(await response.text(), "ok");
@@ -174,7 +180,7 @@ test("T24c no answer: the body goes after its time", async () => {
     await connection.send(OK);
   }, async (server) => {
     const { trace, log } = recorder();
-    const transport = new Transport({ trace, expectContinueTimeoutMs: 5 });
+    const transport = steadyTransport({ trace, expectContinueTimeoutMs: 5 });
     const response = await transport.roundTrip(upload(server.origin));
     assert.equal(await response.text(), "ok");
     assert.deepEqual(log, ["wroteHeaders", "wait100Continue", "wroteRequest"]);
@@ -193,7 +199,7 @@ test("T24c a time above 2^31 ms does not fire at once", async () => {
     await connection.readBytes(4);
     await connection.send(OK);
   }, async (server) => {
-    const transport = new Transport({ expectContinueTimeoutMs: 2 ** 32 });
+    const transport = steadyTransport({ expectContinueTimeoutMs: 2 ** 32 });
     assert.equal(await (await transport.roundTrip(upload(server.origin))).text(), "ok");
     await transport.close();
   });
@@ -210,7 +216,7 @@ test("T24d 100 after the body began is only reported", async () => {
     }
   }, async (server) => {
     const { trace, log } = recorder();
-    const transport = new Transport({ trace, expectContinueTimeoutMs: 1 });
+    const transport = steadyTransport({ trace, expectContinueTimeoutMs: 1 });
     for (const reused of [false, true]) {
       const response = await transport.roundTrip(upload(server.origin));
       assert.equal(await response.text(), "ok");
@@ -237,7 +243,7 @@ test("T24e the source of the body is not touched before the decision", async () 
       await connection.readUntil("0\r\n\r\n");
       await connection.send(OK);
     }, async (server) => {
-      const transport = new Transport({ expectContinueTimeoutMs: 0 });
+      const transport = steadyTransport({ expectContinueTimeoutMs: 0 });
       const body = {
         [Symbol.asyncIterator]() {
           touched.push("iterator");
@@ -288,7 +294,7 @@ for (const early of ["100 Continue", "200 OK", "403 Forbidden"]) {
     }
     const { trace, log } = recorder();
     const dialer = scriptedDialer(conn);
-    const transport = new Transport({
+    const transport = steadyTransport({
       dialer,
       trace,
       ...plain.options,

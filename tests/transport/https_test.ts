@@ -5,20 +5,14 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
-import { fileURLToPath } from "node:url";
 import { type Address, systemDialer, unixDialer } from "../../conn/mod.ts";
 import { HttpError, HttpRequest, type TlsOptions, Transport } from "../../mod.ts";
-import { runtimePath } from "../../scripts/run_program.ts";
 import { badCertificates } from "../support/bad_certificates.ts";
 import * as certs from "../support/certs.ts";
 import { listen } from "../support/conn_servers.ts";
 import { runtime, test } from "../support/harness.ts";
-
-const sessionServer = fileURLToPath(new URL("../fixtures/session_server.ts", import.meta.url));
 
 /** Runs `use` against a TLS server that answers every request and counts what it can read. */
 async function withHttps(
@@ -79,6 +73,45 @@ test("https: what the own engine cannot do is served by the second one", async (
   });
 });
 
+const ownAuthorities: readonly (readonly [name: string, caCerts: string[]])[] = [
+  ["alone", [certs.ownAuthority.cert]],
+  ["behind another", [certs.otherCa, certs.ownAuthority.cert]],
+  ["in one text with another", [certs.otherCa + certs.ownAuthority.cert]],
+  ["with other line ends", [certs.ownAuthority.cert.replaceAll("\n", "\r\n")]],
+];
+
+for (const [how, caCerts] of ownAuthorities) {
+  test(`M26 a plain self-signed certificate that is trusted, ${how}, is served by the second engine on Deno`, async () => {
+    await withHttps(certs.ownAuthority, async (origin) => {
+      const engine = runtime === "deno" ? "node" : runtime;
+      assert.deepEqual(await get(origin, { caCerts }), { text: "ok", engine });
+    });
+  });
+}
+
+test("M26 a self-signed certificate that is of no authority needs no second engine", async () => {
+  await withHttps(certs.selfSigned, async (origin) => {
+    const tls: TlsOptions = { caCerts: [certs.otherCa, certs.selfSigned.cert] };
+    assert.deepEqual(await get(origin, tls), { text: "ok", engine: runtime });
+  });
+});
+
+test("M26 trusting a plain self-signed certificate trusts no other, and for no other name", async () => {
+  const trust: TlsOptions = { caCerts: [certs.ownAuthority.cert] };
+  const refused: readonly (readonly [leaf: certs.Leaf, options: TlsOptions])[] = [
+    [certs.selfSigned, trust],
+    [certs.localhost, trust],
+    [certs.ownAuthority, { ...trust, serverName: "other.test" }],
+    [certs.ownAuthority, { caCerts: [certs.selfSigned.cert] }],
+  ];
+  for (const [leaf, tls] of refused) {
+    await withHttps(leaf, async (origin, plainBytes) => {
+      await assert.rejects(get(origin, tls), { code: "ERR_TLS", phase: "tls" });
+      assert.equal(plainBytes(), 0);
+    });
+  }
+});
+
 /** Engines by the option that has them serve. */
 const engines: readonly TlsOptions[] = [{}, { minVersion: "TLSv1.3" }];
 
@@ -110,38 +143,6 @@ test("https: insecureSkipVerify accepts what would be refused", async () => {
   await withHttps(certs.untrusted, async (origin) => {
     assert.equal((await get(origin, { insecureSkipVerify: true })).text, "ok");
   });
-});
-
-test("T31: no session is taken up again, whatever host and trust came before", async () => {
-  const server = spawn(runtimePath("node"), [sessionServer], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const exited = once(server, "exit");
-  try {
-    const [line] = await once(server.stdout, "data") as [Uint8Array];
-    const [first, second, port] = new TextDecoder().decode(line).trim().split(" ");
-    assert.deepEqual([first, second], ["new", "resumed"]);
-    const identities: TlsOptions[] = [
-      { caCerts: [certs.ca] },
-      { caCerts: [certs.ca], caMode: "only" },
-      { caCerts: [certs.ca, certs.otherCa] },
-      { caCerts: [certs.ca], verifyPeer: () => {} },
-      { caCerts: [certs.ca], ...certs.client },
-      { insecureSkipVerify: true },
-      { caCerts: [certs.ca] },
-    ];
-    for (const tls of identities) {
-      const transport = new Transport({ tls });
-      for (const host of ["localhost", "127.0.0.1", "localhost"]) {
-        const response = await transport.roundTrip(new HttpRequest(`https://${host}:${port}/`));
-        assert.equal(await response.text(), "new");
-      }
-      transport.destroy();
-    }
-  } finally {
-    server.stdin.end();
-    await exited;
-  }
 });
 
 test("T33: verifyPeer survives every wrapper", async () => {

@@ -95,7 +95,9 @@ test("inspect and stats: connections, waiting requests and dials, as plain data"
     assert.deepEqual(busy, {
       id: 1,
       key,
+      protocol: "http/1.1",
       state: "exchanging",
+      streams: null,
       ageMs: 10,
       idleMs: null,
       requests: 1,
@@ -303,6 +305,7 @@ test("timings: a number for each phase that happened, null for others", async ()
         proxyMs: null,
         tlsMs: tls ? 0 : null,
         requestMs: 0,
+        continueMs: null,
         waitMs: 30,
       };
       assert.deepEqual(response.timings, { ...first, bodyMs: null });

@@ -11,11 +11,16 @@ import {
   HttpError,
   HttpRequest,
   type HttpRequestInit,
-  Transport,
 } from "../../mod.ts";
 import { ScriptedConn, scriptedDialer } from "../../testing/mod.ts";
 import { test } from "../support/harness.ts";
-import { bytesOf, type RawConnection, type RawHandler, withRawServer } from "../support/raw_server.ts";
+import {
+  bytesOf,
+  type RawConnection,
+  type RawHandler,
+  withRawServer,
+} from "../support/raw_server.ts";
+import { steadyTransport } from "../support/steady_transport.ts";
 import { until } from "../support/waiting.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -27,7 +32,7 @@ async function assertFails(
   expected: { code: string; phase: string; verdict: Attempt["verdict"] },
 ): Promise<Attempt> {
   return await withRawServer(handler, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const error = await transport.roundTrip(new HttpRequest(server.origin, init))
       .then((response) => response.bytes())
       .then(() => assert.fail("resolved"), (reason: unknown) => reason);
@@ -51,7 +56,7 @@ test("attempt: a refused dial was never sent", async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
   const { port } = server.address() as net.AddressInfo;
   await new Promise<void>((resolve) => server.close(() => resolve()));
-  const transport = new Transport();
+  const transport = steadyTransport();
   for (const method of ["GET", "POST"]) {
     await assert.rejects(
       transport.roundTrip(new HttpRequest(`http://127.0.0.1:${port}/`, { method })),
@@ -111,7 +116,7 @@ test("attempt: end and reset inside the body", async () => {
     await connection.readHead();
     await connection.send(head);
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const response = await transport.roundTrip(new HttpRequest(server.origin));
     assert.equal(await response.body.read(new Uint8Array(16)), 4);
     server.connections[0].reset();
@@ -131,7 +136,7 @@ test("attempt: a reset inside a body that is being sent", async () => {
     await connection.readBytes(1_000_000);
     connection.reset();
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const error = await transport.roundTrip(
       new HttpRequest(server.origin, { method: "POST", body }),
     )
@@ -175,7 +180,7 @@ async function onStaleConnection(
 ): Promise<{ status: number | null; error: HttpError | null; seen: number; retries: number }> {
   return await withRawServer(failing(fail, always), async (server) => {
     let retries = 0;
-    const transport = new Transport({ trace: { retry: () => void retries++ } });
+    const transport = steadyTransport({ trace: { retry: () => void retries++ } });
     const warm = await transport.roundTrip(new HttpRequest(server.origin));
     await warm.bytes();
     let status: number | null = null;
@@ -298,7 +303,7 @@ test("replay: what was never sent is sent again, whatever the method", async () 
       new BrokenPipe().expect(head("GET")).send(OK),
       new ScriptedConn().expect(head(method)).send(OK),
     );
-    const transport = new Transport({ dialer, disableCompression: true });
+    const transport = steadyTransport({ dialer, disableCompression: true });
     const headers = { "User-Agent": "" };
     for (const one of ["GET", method]) {
       const request = new HttpRequest("http://example.com/", { method: one, headers });
@@ -313,7 +318,7 @@ test("replay: a body that is used up is not sent again, even where nothing was w
   const dialer = scriptedDialer(
     new BrokenPipe().expect("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").send(OK),
   );
-  const transport = new Transport({ dialer, disableCompression: true });
+  const transport = steadyTransport({ dialer, disableCompression: true });
   const headers = { "User-Agent": "" };
   await (await transport.roundTrip(new HttpRequest("http://example.com/", { headers }))).bytes();
   const body = new Blob(["body"]).stream();

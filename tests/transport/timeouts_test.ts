@@ -4,7 +4,13 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { HttpError, HttpRequest, type HttpRequestInit, systemDialer, Transport } from "../../mod.ts";
+import {
+  HttpError,
+  HttpRequest,
+  type HttpRequestInit,
+  systemDialer,
+  Transport,
+} from "../../mod.ts";
 import { test } from "../support/harness.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { type RawHandler, withRawServer } from "../support/raw_server.ts";
@@ -80,12 +86,16 @@ test("timeoutMs: while dialling and in the handshake", async () => {
   await until("nothing dials", () => transport.stats().dialing === 0);
 
   await withRawServer(async (connection) => void await connection.readToEnd(), async (server) => {
-    const secure = new Transport();
+    const clock = new ManualClock();
+    const secure = new Transport({ clock });
     const url = server.origin.replace("http:", "https:");
-    await assert.rejects(
-      secure.roundTrip(new HttpRequest(url, { timeoutMs: 50 })),
-      isTimeout("tls"),
-    );
+    const shaking = Promise.withResolvers<void>();
+    const trace = { tlsHandshakeStart: () => shaking.resolve() };
+    const going = secure.roundTrip(new HttpRequest(url, { timeoutMs: 50, trace }));
+    going.catch(() => {});
+    await shaking.promise;
+    clock.advance(50);
+    await assert.rejects(going, isTimeout("tls"));
     secure.destroy();
     server.connections[0].close();
     await until("nothing dials", () => secure.stats().dialing === 0);

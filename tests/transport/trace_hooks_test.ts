@@ -22,7 +22,7 @@ const HOOKS: readonly (keyof ClientTrace)[] = [
 ];
 
 for (const hook of HOOKS) {
-  test(`trace: a ${hook} hook that throws is an uncaught error and ends no request`, async () => {
+  test(`M6 trace: a ${hook} hook that throws ends no request and no process, and is told`, async () => {
     await withRawServer(async (connection) => {
       for (let n = 0; n < 2; n++) {
         await connection.readHead();

@@ -4,9 +4,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { HttpError, HttpRequest, Transport, unixDialer } from "../../mod.ts";
+import { HttpError, HttpRequest, unixDialer } from "../../mod.ts";
 import { test } from "../support/harness.ts";
 import type { RawConnection } from "../support/raw_server.ts";
+import { steadyTransport } from "../support/steady_transport.ts";
 import { withUnixServer } from "../support/unix_socket.ts";
 
 /** Answers with the target and the host of each request. */
@@ -20,7 +21,7 @@ async function answering(connection: RawConnection): Promise<void> {
 
 test("unix socket: requests go over one connection, whatever host they are for", async () => {
   await withUnixServer(answering, async (path, server) => {
-    const transport = new Transport({ dialer: unixDialer(path) });
+    const transport = steadyTransport({ dialer: unixDialer(path) });
     for (const [n, url] of ["http://docker/a", "http://docker/b?c"].entries()) {
       const response = await transport.roundTrip(new HttpRequest(url));
       assert.equal(response.connection.reused, n > 0);
@@ -42,7 +43,7 @@ test("unix socket: a body goes up, an abort closes the connection", async () => 
     assert.equal(await connection.readBytes(100_000), "x".repeat(100_000));
     controller.abort(reason);
   }, async (path, server) => {
-    const transport = new Transport({ dialer: unixDialer(path) });
+    const transport = steadyTransport({ dialer: unixDialer(path) });
     const { signal } = controller;
     const init = { method: "POST", body: "x".repeat(100_000), signal };
     await assert.rejects(
@@ -58,7 +59,7 @@ test("unix socket: a body goes up, an abort closes the connection", async () => 
 test("unix socket: one that is not there is ERR_DIAL, and the request was never sent", async () => {
   await withUnixServer(answering, async (path) => {
     for (const missing of [`${path}.missing`, `${path}/below`, path + "x".repeat(200)]) {
-      const transport = new Transport({ dialer: unixDialer(missing) });
+      const transport = steadyTransport({ dialer: unixDialer(missing) });
       await assert.rejects(transport.roundTrip(new HttpRequest("http://a/")), (error) => {
         assert.ok(error instanceof HttpError);
         assert.deepEqual([error.code, error.attempt?.verdict], ["ERR_DIAL", "never-sent"]);

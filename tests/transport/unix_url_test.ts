@@ -13,10 +13,11 @@ import {
   HttpRequest,
   type HttpRequestInit,
   MemoryCookieJar,
-  Transport,
+  type Transport,
 } from "../../mod.ts";
 import { test } from "../support/harness.ts";
 import { type RawConnection, type RawServer, withRawServer } from "../support/raw_server.ts";
+import { steadyTransport } from "../support/steady_transport.ts";
 import { withUnixServer } from "../support/unix_socket.ts";
 
 test("an http+unix URL names a socket, and localhost is its host", () => {
@@ -127,7 +128,7 @@ async function get(transport: Transport, url: string, host?: string): Promise<st
 
 test("http+unix: requests go to the socket that the URL names, and its connection is kept", async () => {
   await withUnixServer(answering, async (path) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     assert.equal(
       await get(transport, `${urlOf(path)}/v1.43/info?a=b#c`),
       "/v1.43/info?a=b localhost new",
@@ -145,7 +146,7 @@ test("T34: http+unix: two sockets, and a host of the same name, never share a co
   await withUnixServer(answering, async (one, first) => {
     await withUnixServer(answering, async (two, second) => {
       servers.push(first, second);
-      const transport = new Transport();
+      const transport = steadyTransport();
       for (const path of [one, two, one, two]) await get(transport, `${urlOf(path)}/`);
       assert.deepEqual(servers.map((server) => server.connections.length), [1, 1]);
       assert.equal(transport.stats().idle, 2);
@@ -161,7 +162,7 @@ test("T34: http+unix: two sockets, and a host of the same name, never share a co
 
 test("http+unix: a proxy is not asked, and localhost is not dialled", async () => {
   await withUnixServer(answering, async (path) => {
-    const transport = new Transport({
+    const transport = steadyTransport({
       resolve: () => assert.fail("a name was looked up"),
       proxy: () => "http://127.0.0.1:1",
     });
@@ -171,7 +172,7 @@ test("http+unix: a proxy is not asked, and localhost is not dialled", async () =
 });
 
 test("http+unix: a socket that is not there is ERR_DIAL, and never sent", async () => {
-  const transport = new Transport();
+  const transport = steadyTransport();
   await assert.rejects(get(transport, "http+unix://%2Fno%2Fsuch%2Fsocket/"), (error) => {
     assert.ok(error instanceof HttpError);
     assert.deepEqual([error.code, error.phase, error.attempt?.verdict], [
@@ -192,7 +193,7 @@ test("http+unix: an abort closes the connection", async () => {
     await connection.readHead();
     controller.abort(reason);
   }, async (path, server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     await assert.rejects(
       transport.roundTrip(new HttpRequest(urlOf(path), { signal: controller.signal })),
       (error) => error === reason,
@@ -211,7 +212,7 @@ test("http+unix: the response to CONNECT and to an upgrade is the caller's conne
     );
     await connection.readToEnd();
   }, async (path) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const headers = { "Connection": "Upgrade", "Upgrade": "tcp" };
     const response = await transport.roundTrip(
       new HttpRequest(`${urlOf(path)}/attach`, { headers }),
@@ -228,7 +229,7 @@ test("http+unix: the response to CONNECT and to an upgrade is the caller's conne
 
 test("http+unix: connect() leases a connection to the socket", async () => {
   await withUnixServer(answering, async (path) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const leased = await transport.connect(urlOf(path));
     const response = await leased.roundTrip(new HttpRequest(`${urlOf(path)}/leased`));
     assert.equal(await response.text(), "/leased localhost");
@@ -239,7 +240,7 @@ test("http+unix: connect() leases a connection to the socket", async () => {
 
 test("http+unix: explain() names the socket", async () => {
   await withUnixServer(answering, async (path) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     assert.match(transport.explain(new HttpRequest(urlOf(path))), /dial/);
     await get(transport, urlOf(path));
     assert.match(transport.explain(new HttpRequest(urlOf(path))), /reuse/);
@@ -269,7 +270,7 @@ async function redirected(
   init: HttpRequestInit = {},
   options: ClientOptions = {},
 ): Promise<string> {
-  const transport = new Transport();
+  const transport = steadyTransport();
   try {
     const client = new Client({ ...options, transport });
     return await (await client.get(`${origin}/to?${encodeURIComponent(location)}`, init)).text();
@@ -343,7 +344,7 @@ test("T21: http+unix: secrets are dropped where a redirect leaves the socket", a
 test("T21: http+unix: a client's default secrets are for the socket of its base only", async () => {
   await withUnixServer(redirecting, async (path) => {
     await withUnixServer(redirecting, async (other) => {
-      const transport = new Transport();
+      const transport = steadyTransport();
       const client = new Client({
         transport,
         baseUrl: `${urlOf(path)}/v1/`,
@@ -368,7 +369,7 @@ test("http+unix: a jar keeps no cookies of a socket, and gives it none", async (
       await connection.send("HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n");
     }
   }, async (path) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const jar = new MemoryCookieJar();
     const client = new Client({ transport, jar });
     for (let i = 0; i < 2; i++) assert.equal((await client.get(urlOf(path))).status, 200);
@@ -381,7 +382,7 @@ test("http+unix: a jar keeps no cookies of a socket, and gives it none", async (
 
 test("http+unix: fetch asks the socket of its baseUrl, and no other", async () => {
   await withUnixServer(redirecting, async (path, server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const fetch = createFetch({ transport, baseUrl: `${urlOf(path)}/v1/` });
     const response = await fetch("info?a#b");
     assert.match(await response.text(), /^GET \/v1\/info\?a HTTP\/1\.1\r\nHost: localhost\r\n/);

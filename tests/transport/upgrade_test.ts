@@ -12,7 +12,13 @@ import {
   Transport,
 } from "../../mod.ts";
 import { test } from "../support/harness.ts";
-import { bytesOf, latin1, type RawHandler, type RawServer, withRawServer } from "../support/raw_server.ts";
+import {
+  bytesOf,
+  latin1,
+  type RawHandler,
+  type RawServer,
+  withRawServer,
+} from "../support/raw_server.ts";
 import { until } from "../support/waiting.ts";
 
 const UPGRADE: HttpRequestInit = { headers: { "Connection": "Upgrade", "Upgrade": "echo" } };

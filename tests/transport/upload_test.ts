@@ -9,10 +9,17 @@ import {
   HttpError,
   HttpRequest,
   type HttpRequestInit,
-  Transport,
+  type Transport,
 } from "../../mod.ts";
 import { test } from "../support/harness.ts";
-import { bytesOf, latin1, type RawHandler, type RawServer, withRawServer } from "../support/raw_server.ts";
+import {
+  bytesOf,
+  latin1,
+  type RawHandler,
+  type RawServer,
+  withRawServer,
+} from "../support/raw_server.ts";
+import { steadyTransport } from "../support/steady_transport.ts";
 import { pause, settled, until } from "../support/waiting.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -63,7 +70,7 @@ async function withUpload(
   ) => Promise<void>,
 ): Promise<void> {
   await withRawServer(handler, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     await run(
       (body, init) =>
         transport.roundTrip(new HttpRequest(server.origin, { method: "POST", body, ...init })),

@@ -22,7 +22,7 @@ export type DigestCheck = "verify" | "require";
 export interface DigestedResponse {
   readonly status: number;
   readonly headers: HttpHeaders;
-  readonly chunked: boolean;
+  readonly mayHaveTrailers: boolean;
 }
 
 /** Digests of RFC 9530 that are not broken: their names there and in `node:crypto`. */
@@ -59,7 +59,7 @@ export class BodyDigests {
     this.#stated = check === null ? [] : this.#statedIn(response.headers);
     const algorithms = new Set(this.#stated.map(({ algorithm }) => algorithm));
     // The trailer section may state any of them, and says so too late.
-    if (check !== null && algorithms.size === 0 && response.chunked) {
+    if (check !== null && algorithms.size === 0 && response.mayHaveTrailers) {
       for (const algorithm of FIELD_ALGORITHMS.values()) algorithms.add(algorithm);
     }
     this.#wireAlgorithms = algorithms;

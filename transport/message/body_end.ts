@@ -9,12 +9,16 @@ import type { HttpHeaders } from "../../http/http_headers.ts";
 export class BodyEnd {
   /** Bytes of the body that were read, as they came over the wire. */
   wireBytes: number = 0;
-  #end: { error: unknown; trailers: HttpHeaders | null } | null = null;
+  #hasEnded = false;
+  #error: unknown = undefined;
+  #trailers: HttpHeaders | null = null;
   #waiting: PromiseWithResolvers<HttpHeaders | null> | null = null;
 
   /** The body has ended; called once. */
   settle(error: unknown, trailers: HttpHeaders | null): void {
-    this.#end = { error, trailers };
+    this.#hasEnded = true;
+    this.#error = error;
+    this.#trailers = trailers;
     if (this.#waiting === null) return;
     if (error === undefined) this.#waiting.resolve(trailers);
     else this.#waiting.reject(error);
@@ -24,7 +28,7 @@ export class BodyEnd {
   get trailers(): Promise<HttpHeaders | null> {
     if (this.#waiting === null) {
       this.#waiting = Promise.withResolvers();
-      if (this.#end !== null) this.settle(this.#end.error, this.#end.trailers);
+      if (this.#hasEnded) this.settle(this.#error, this.#trailers);
     }
     return this.#waiting.promise;
   }

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import type { AsyncContext } from "../../conn/runtimes/async_context.ts";
 import { HttpError, printable } from "../../conn/http_error.ts";
 import { type ContentCoding, contentCodings, decodableCoding } from "../../http/content_coding.ts";
-import type { IncomingContent } from "../../http1/response_content.ts";
-import type { ResponseHead } from "../../http1/response_head.ts";
+import type { IncomingContent } from "../../http/incoming_content.ts";
+import type { ResponseHead } from "../../http/response_head.ts";
 import { BodyDigests } from "./body_digests.ts";
-import type { HttpRequest } from "../http_request.ts";
+import type { HttpRequest } from "./http_request.ts";
 import { parseIntegrity } from "./integrity.ts";
 import { ProgressCounter } from "../progress.ts";
 import { type BodySteps, NO_STEPS } from "./response_body.ts";
@@ -24,6 +25,8 @@ export interface DecodingLimits {
 /** What the request asks for, and what the exchange has undertaken. */
 export interface BodyWishes {
   readonly request: HttpRequest;
+  /** Where the request's callbacks are called, or null. */
+  readonly context: AsyncContext | null;
   /** Null where content codings are not taken off. */
   readonly decoding: DecodingLimits | null;
 }
@@ -34,7 +37,7 @@ export function bodySteps(
   content: IncomingContent,
   wishes: BodyWishes,
 ): BodySteps {
-  const { request } = wishes;
+  const { request, context } = wishes;
   const { framing } = content;
   const coded = head.fields.contentEncoding !== -1;
   const asked = request.onDownloadProgress !== null || request.digest !== null ||
@@ -47,7 +50,7 @@ export function bodySteps(
     digests: digests(head, content, request),
     progress: hook === null || !hasContent
       ? null
-      : new ProgressCounter(hook, framing.kind === "length" ? framing.bytes : null),
+      : new ProgressCounter(hook, framing.kind === "length" ? framing.bytes : null, context),
   };
 }
 
@@ -87,7 +90,8 @@ function digests(
   return new BodyDigests(check, integrity === null ? null : parseIntegrity(integrity), {
     status,
     headers: head.headers,
-    chunked: kind === "chunked",
+    // In HTTP/2 any content may have trailers.
+    mayHaveTrailers: kind === "chunked" || head.httpVersion === "2",
   });
 }
 

@@ -8,7 +8,7 @@ import { parseDigits } from "../../http/grammar.ts";
 import { fieldLine } from "../../http1/head_writer.ts";
 import type { HttpHeaders } from "../../http/http_headers.ts";
 import { connectionOptions } from "../../http1/persistence.ts";
-import { checkAuthority, type HttpRequest } from "../http_request.ts";
+import { checkAuthority, type HttpRequest } from "./http_request.ts";
 
 /** What one list of header fields holds. Of a list that many requests share, it is made once. */
 export class GivenFields {

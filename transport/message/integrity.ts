@@ -21,26 +21,27 @@ export const DIGEST_BYTES: ReadonlyMap<string, number> = new Map([
   ["sha512", 64],
 ]);
 
-const HASH = /^(sha256|sha384|sha512)-([A-Za-z0-9+/_-]+={0,2})(?:\?.*)?$/;
-
 /**
- * The digests that are allowed: the strongest kind of those that are named. One that is not of the
- * length of its kind is among them: nothing has it.
+ * The digests that are allowed: the strongest kind of those that are named. One that cannot be read,
+ * or is not of the length of its kind, is among them: nothing has it, and it is not as if none had
+ * been asked for.
  *
  * Pure.
  *
- * @param integrity As in HTML: `sha256-…`, `sha384-…`, `sha512-…`, several with spaces between.
+ * @param integrity As in HTML: `sha256-…`, `sha384-…`, `sha512-…` in any case, several with spaces
+ * between, each with options behind a `?`.
  * @returns Empty: nothing known is named, so nothing is asked for.
  */
 export function parseIntegrity(integrity: string): Expected[] {
   const known: Expected[] = [];
   for (const item of integrity.split(/[\t\n\f\r ]+/)) {
-    const match = HASH.exec(item);
-    if (match === null) continue;
-    const [, algorithm, text] = match;
+    const [expression] = item.split("?", 1);
+    const [name] = expression.split("-", 1);
+    const algorithm = name.toLowerCase();
+    if (!DIGEST_BYTES.has(algorithm)) continue;
     // Both alphabets are in use.
-    const digest = fromBase64(text.replaceAll("-", "+").replaceAll("_", "/"));
-    known.push({ source: "integrity", algorithm, digest: digest ?? new Uint8Array() });
+    const text = expression.slice(name.length + 1).replaceAll("-", "+").replaceAll("_", "/");
+    known.push({ source: "integrity", algorithm, digest: fromBase64(text) ?? new Uint8Array() });
   }
   const strongest = [...DIGEST_BYTES.keys()].findLast((algorithm) =>
     known.some((one) => one.algorithm === algorithm)

@@ -5,18 +5,22 @@
  * @module
  */
 import { abortable } from "../../conn/abortable.ts";
+import type { AsyncContext } from "../../conn/runtimes/async_context.ts";
 import type { Address, Conn, Reader } from "../../conn/conn.ts";
-import { HttpError } from "../../conn/http_error.ts";
-import type { Deviation } from "../../http1/field_lines_reader.ts";
-import { type Framing, responseFraming } from "../../http1/framing.ts";
+import { type Attempt, HttpError } from "../../conn/http_error.ts";
+import type { Deviation } from "../../http/deviation.ts";
+import type { Framing } from "../../http/incoming_content.ts";
+import { responseFraming } from "../../http1/framing.ts";
 import { responseHead } from "../../http1/head_writer.ts";
 import { checkedField, type HttpHeaders } from "../../http/http_headers.ts";
-import type { IncomingContent } from "../../http1/response_content.ts";
-import { type ResponseHead, ResponseHeadReader } from "../../http1/response_head.ts";
+import type { IncomingContent } from "../../http/incoming_content.ts";
+import { type Http1ResponseHead, ResponseHeadReader } from "../../http1/response_head.ts";
+import { ANSWERED } from "../attempt.ts";
 import { BodyEnd } from "./body_end.ts";
+import { callersContext } from "./callers_context.ts";
 import { systemClock } from "../clock.ts";
 import { type Deadline, Deadlines } from "../deadlines.ts";
-import type { HttpRequest } from "../http_request.ts";
+import type { HttpRequest } from "./http_request.ts";
 import {
   type HttpResponse,
   ReceivedResponse,
@@ -24,7 +28,8 @@ import {
   type ResponseExchange,
   type Timings,
 } from "./http_response.ts";
-import { traces } from "../trace.ts";
+import { shownRequest } from "./shown_request.ts";
+import { type Tracer, tracerOf } from "./trace.ts";
 
 /** Content that is read as it is wanted. */
 export interface LocalSource extends Reader {
@@ -84,8 +89,11 @@ const dropped: FinalizationRegistry<LocalExchange> = new FinalizationRegistry((e
 /** One request that is answered here. Owns: its timer, its listener on the signal, the source. */
 class LocalExchange implements ResponseExchange {
   readonly request: HttpRequest;
+  readonly context: AsyncContext | null;
   readonly connectionInfo: ResponseConnection = {
     id: 0,
+    protocol: "http/1.1",
+    streamId: null,
     reused: false,
     localAddr: NOWHERE,
     remoteAddr: NOWHERE,
@@ -100,9 +108,12 @@ class LocalExchange implements ResponseExchange {
   #deadline: Deadline | null = null;
   #source: LocalSource | null = null;
   readonly #bodyEnd: BodyEnd = new BodyEnd();
+  readonly #tracer: Tracer | null;
 
   constructor(request: HttpRequest) {
     this.request = request;
+    this.context = callersContext(request);
+    this.#tracer = tracerOf(null, request, this.context);
   }
 
   get ended(): Promise<HttpHeaders | null> {
@@ -122,9 +133,11 @@ class LocalExchange implements ResponseExchange {
     if (timeoutMs === 0) return;
     this.#deadline = deadlines.set(timeoutMs, () =>
       this.#abort(
-        new HttpError("ERR_TIMEOUT", `The exchange took more than ${timeoutMs} ms`, {
-          phase: this.#headAtMs === null ? "response-header" : "body",
-        }),
+        new HttpError(
+          "ERR_TIMEOUT",
+          `${shownRequest(this.request)}: The exchange took more than ${timeoutMs} ms`,
+          { phase: this.#headAtMs === null ? "response-header" : "body" },
+        ),
       ));
   }
 
@@ -158,7 +171,7 @@ class LocalExchange implements ResponseExchange {
   leaked(): void {
     if (this.#endedAtMs !== null) return;
     this.end(undefined);
-    traces(null, this.request.trace, (trace) => trace.bodyLeaked?.({ id: 0 }));
+    this.#tracer?.tellIds("bodyLeaked", { id: 0 });
   }
 
   /** Lets everything go that the exchange holds. */
@@ -172,6 +185,10 @@ class LocalExchange implements ResponseExchange {
     this.#bodyEnd.settle(error, null);
   }
 
+  get attempts(): readonly Attempt[] {
+    return [ANSWERED];
+  }
+
   get timings(): Timings {
     const since = (to: number | null, from: number | null): number | null =>
       to === null || from === null ? null : to - from;
@@ -181,6 +198,7 @@ class LocalExchange implements ResponseExchange {
       proxyMs: null,
       tlsMs: null,
       requestMs: null,
+      continueMs: null,
       waitMs: since(this.#headAtMs, this.#startedAtMs),
       bodyMs: since(this.#endedAtMs, this.#headAtMs),
     };
@@ -195,7 +213,7 @@ class LocalExchange implements ResponseExchange {
     if (this.#endedAtMs !== null) return;
     this.end(error);
     const bytes = this.#bodyEnd.wireBytes;
-    traces(null, this.request.trace, (trace) => trace.bodyDone?.({ bytes, error }));
+    this.#tracer?.tell("bodyDone", { bytes, error });
   }
 
   readBegan(): void {}
@@ -271,7 +289,7 @@ function sourceOf(content: LocalAnswer["content"]): LocalSource | null {
 }
 
 /** The head of an answer, made as a server would, and read as if it had come from one. */
-function headOf({ status, statusText, headers }: LocalAnswer): ResponseHead {
+function headOf({ status, statusText, headers }: LocalAnswer): Http1ResponseHead {
   const fields = headers.map(([name, value]) => checkedField(name, value));
   const text = responseHead(status, statusText, fields);
   const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));

@@ -131,6 +131,8 @@ const CONTROL = /[\x00-\x1f\x7f]/;
  */
 export function parseUrlWithCredentials(input: string | URL, base?: string): URL {
   const text = input instanceof URL ? input.href : `${input}`;
+  // Relative to a base it would be the name of something.
+  if (text === "[object Request]") throw invalid("Cannot use this URL: it is a Request");
   if (CONTROL.test(text)) throw invalid("Cannot use this URL: a control character in it");
   let url: URL;
   try {

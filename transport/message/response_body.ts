@@ -9,9 +9,12 @@ import { makePiece } from "../../conn/piece.ts";
 import type { HttpHeaders } from "../../http/http_headers.ts";
 import { ContentDecoder } from "../../http/content_decoder.ts";
 import type { ContentCoding } from "../../http/content_coding.ts";
-import type { IncomingContent } from "../../http1/response_content.ts";
+import { decodesWhole, decodeWhole, MAX_WHOLE_CODED_BYTES } from "../../http/whole_decoder.ts";
+import { loadedZlib, loadZlib } from "../../http/zlib.ts";
+import type { IncomingContent } from "../../http/incoming_content.ts";
 import type { BodyDigests } from "./body_digests.ts";
-import { byteStream } from "../body_stream.ts";
+import { byteStream } from "./body_stream.ts";
+import { GatheredContent } from "./gathered_content.ts";
 import type { ProgressCounter } from "../progress.ts";
 
 /** A body: bytes that are pulled, once. */
@@ -28,8 +31,9 @@ export interface ResponseBody extends AsyncIterable<Uint8Array> {
    */
   read(p: Uint8Array): Promise<number | null>;
   /**
-   * Gives the rest up. At most 256 KiB are read and dropped, for at most 50 ms, so that the
-   * connection can be reused; else it is closed. Idempotent; never rejects.
+   * Gives the rest up, also what has come already: whoever reads from then on gets `ERR_BODY_CLOSED`,
+   * unless all of it was read before. At most 256 KiB are read and dropped, for at most 50 ms, so
+   * that the connection can be reused; else it is closed. Idempotent; never rejects.
    */
   close(): Promise<void>;
   /** The same bytes as a byte stream; made when first asked for. */
@@ -47,6 +51,13 @@ export interface BodyExchange {
   readEnded(wireBytes: number): void;
   /** Makes an error of the wire one of this exchange. */
   bodyError(error: unknown): unknown;
+  /** Nobody reads the content for a while, perhaps: what comes of it may be taken meanwhile. */
+  bodyRests?(content: IncomingContent): void;
+  /**
+   * Calls back, unless what is returned is called before, when whatever does not come within one go has
+   * had its time. Absent: nothing is waited for that could be done without.
+   */
+  whenLate?(late: () => void): () => void;
   /** Runs `abandon` within the time that draining may take. */
   drain(abandon: () => Promise<void>): Promise<void>;
 }
@@ -89,6 +100,16 @@ export const NO_STEPS: BodySteps = {
   progress: null,
 };
 
+/** Whether the content is given as it came: whoever has it whole has nothing more to do. */
+export function isGivenAsIs({ codings, refusal, digests, progress }: BodySteps): boolean {
+  return codings.length === 0 && refusal === null && digests === null && progress === null;
+}
+
+/** Whether giving the content can fail although all of it has come. */
+export function isChecked({ codings, refusal, digests }: BodySteps): boolean {
+  return codings.length > 0 || refusal !== null || digests !== null;
+}
+
 /** What a read brings: a count, or an array of its own. */
 type Brought = number | Uint8Array<ArrayBuffer> | null;
 
@@ -101,30 +122,42 @@ export class IncomingBody implements ResponseBody {
   readonly #steps: BodySteps;
   readonly #decoders: readonly ContentDecoder[];
   readonly #source: Reader | null;
+  /** How long the whole was when it came: whoever was given it may have given it away. */
+  readonly #wholeBytes: number;
   #wholeAt = 0;
   #wireBytes = 0;
+  /** What the decoders read; null without. */
+  #coded: GatheredContent | null = null;
   #pieceBytes = SMALL_PIECE_BYTES;
   #reading = false;
+  /** Whether the exchange need not be told how the body ends. */
   #done = false;
+  /** Whether all of it has been given. */
+  #given = false;
   #consumed = false;
   #failure: { error: unknown } | null = null;
   #stream: ReadableStream<Uint8Array<ArrayBuffer>> | null = null;
 
   constructor(content: IncomingContent, steps: BodySteps, exchange: BodyExchange) {
     this.#content = content;
+    this.#wholeBytes = content.whole?.length ?? 0;
     this.#steps = steps;
     this.#exchange = exchange;
     this.#decoders = steps.codings.length === 0 ? NO_DECODERS : this.#decode(steps);
     this.#source = this.#decoders.length === 0 ? null : this.#decoders[0];
     // The exchange has already been told of a body that came whole and cannot fail.
-    this.#done = content.whole !== null && steps.codings.length === 0 && steps.refusal === null &&
-      steps.digests === null;
+    this.#done = content.whole !== null && !isChecked(steps);
   }
 
   /** Decoders one behind the other; the first gives the content itself. */
   #decode({ codings, maxExpansionRatio }: BodySteps): ContentDecoder[] {
-    let source: Reader = { read: (p) => this.#readWire(p) as Promise<number | null> };
-    const limit = { maxRatio: maxExpansionRatio, wireBytes: () => this.#wireBytes };
+    const coded = new GatheredContent({
+      read: (p) => this.#readWire(p) as Promise<number | null>,
+    });
+    this.#coded = coded;
+    let source: Reader = coded;
+    const wireBytes = () => this.#wireBytes - coded.aheadBytes;
+    const limit = { maxRatio: maxExpansionRatio, wireBytes };
     const decoders: ContentDecoder[] = [];
     for (let i = codings.length - 1; i >= 0; i--) {
       const decoder = new ContentDecoder(source, codings[i], limit);
@@ -147,6 +180,7 @@ export class IncomingBody implements ResponseBody {
     }
     this.#checkFailure();
     this.#reading = true;
+    const roomBytes = p?.length;
     const { refusal, digests } = this.#steps;
     try {
       if (refusal !== null) throw refusal;
@@ -155,13 +189,17 @@ export class IncomingBody implements ResponseBody {
       // Closed meanwhile: this end is not the body's.
       this.#checkFailure();
       if (brought !== null) digests?.content(bytesOf(brought, p));
-      if (!this.#done && (brought === null || (this.#source === null && this.#wireEnded))) {
-        digests?.verify(this.#content.trailers);
-        this.#finish(undefined);
+      if (brought === null || (this.#source === null && this.#wireEnded)) {
+        if (!this.#done) {
+          digests?.verify(this.#content.trailers);
+          this.#finish(undefined);
+        }
+        this.#given = true;
       }
       return brought;
     } catch (error) {
-      throw this.#fail(error);
+      // Whatever it says: what came was lost with the array.
+      throw this.#fail(p?.length === roomBytes ? error : arrayLost());
     } finally {
       this.#reading = false;
     }
@@ -170,7 +208,7 @@ export class IncomingBody implements ResponseBody {
   /** Whether all of the body has been read, and found good. */
   get isAtEnd(): boolean {
     return this.#done && this.#failure === null &&
-      (this.#content.whole === null || this.#wholeAt === this.#content.whole.length);
+      (this.#content.whole === null || this.#wholeAt === this.#wholeBytes);
   }
 
   /** As {@linkcode read}, into an array that is the caller's. */
@@ -185,6 +223,16 @@ export class IncomingBody implements ResponseBody {
     return n === p.length ? p : p.subarray(0, n);
   }
 
+  /** Whom to tell that only the error is left to read of it. */
+  whenBroken(broken: () => void): void {
+    this.#content.whenBroken?.(broken);
+  }
+
+  /** Perhaps nothing is read for a while: what comes may be taken meanwhile. */
+  rest(): void {
+    if (!this.#done) this.#exchange.bodyRests?.(this.#content);
+  }
+
   /** How much room the next piece is given. */
   get #roomBytes(): number {
     if (this.#source !== null) return DECODED_PIECE_BYTES;
@@ -194,7 +242,7 @@ export class IncomingBody implements ResponseBody {
   }
 
   async close(): Promise<void> {
-    if (this.#done) return;
+    if (this.#given || this.#failure !== null) return;
     this.#failure = { error: closedError() };
     this.#finish(this.#failure.error);
     if (!this.#content.complete) {
@@ -228,11 +276,14 @@ export class IncomingBody implements ResponseBody {
    * @throws {HttpError} As `read`; `ERR_BODY_CLOSED`: it was asked for before.
    */
   async bytes(lengthBytes: number | null): Promise<Uint8Array<ArrayBuffer>> {
+    const whole = this.takeWhole();
+    if (whole !== null) return whole;
     this.#use();
-    const { whole } = this.#content;
-    if (whole !== null && this.#steps === NO_STEPS && this.#wholeAt === 0) {
-      this.#wholeAt = whole.length;
-      return whole;
+    const rest = this.#readRest();
+    if (rest !== null) return await rest;
+    if (this.#mayDecodeAtOnce) {
+      const decoded = await this.#decodeAtOnce();
+      if (decoded !== null) return decoded;
     }
     let room = new Uint8Array(Math.min(lengthBytes ?? PIECE_BYTES, TRUSTED_BYTES));
     let length = 0;
@@ -256,15 +307,127 @@ export class IncomingBody implements ResponseBody {
     }
   }
 
-  /** The body if all of it is there undecoded, in an array of its own; else null, and not used. */
+  /** The same from the connection at once; null where it has to be read piece by piece. */
+  #readRest(): Promise<Uint8Array<ArrayBuffer>> | null {
+    const mayRead = !this.#reading && !this.#done && this.#failure === null &&
+      this.#exchange.failure === null && isGivenAsIs(this.#steps);
+    if (!mayRead) return null;
+    const content = this.#content;
+    if (content.readRest === undefined || content.whole !== null) return null;
+    this.#exchange.readBegan();
+    const reading = content.readRest((bytes) => this.#restCame(bytes));
+    if (reading === null) this.#exchange.readEnded(0);
+    return reading === null ? null : this.#restOf(reading);
+  }
+
+  async #restOf(reading: Promise<Uint8Array<ArrayBuffer>>): Promise<Uint8Array<ArrayBuffer>> {
+    this.#reading = true;
+    try {
+      const rest = await reading;
+      // Closed meanwhile: this end is not the body's.
+      this.#checkFailure();
+      this.#finish(undefined);
+      this.#given = true;
+      return rest;
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      this.#reading = false;
+      this.#exchange.readEnded(0);
+    }
+  }
+
+  /** More of the rest has come: whoever waits for the next of it has waited for this. */
+  #restCame(bytes: number): void {
+    this.#wireBytes += bytes;
+    this.#exchange.readEnded(bytes);
+    this.#exchange.readBegan();
+  }
+
+  /**
+   * The body in an array of its own, if all of it is there and nothing is to be done to it; else
+   * null, and not used. Order: it is in use then, as after `bytes`.
+   */
   takeWhole(): Uint8Array<ArrayBuffer> | null {
     const { whole } = this.#content;
-    if (whole === null || this.#decoders.length > 0 || this.#consumed || this.#wholeAt > 0) {
-      return null;
-    }
+    const mayGive = whole !== null && this.#wholeAt === 0 && !this.#consumed && !this.#reading &&
+      this.#failure === null && isGivenAsIs(this.#steps);
+    if (!mayGive) return null;
     this.#use();
     this.#wholeAt = whole.length;
+    this.#given = true;
     return whole;
+  }
+
+  /** Whether it may be small coded content, of which nothing has been read. */
+  get #mayDecodeAtOnce(): boolean {
+    const { framing, whole } = this.#content;
+    const leastBytes = framing.kind === "length" ? framing.bytes : whole?.length ?? 0;
+    return this.#coded !== null && this.#steps.refusal === null && !this.#reading &&
+      this.#wireBytes === 0 && leastBytes <= MAX_WHOLE_CODED_BYTES &&
+      (whole !== null || this.#exchange.whenLate !== undefined);
+  }
+
+  /**
+   * All of the body, with each coding taken off in one call; null where it is too large, does not come
+   * soon, or anything is in doubt: then the decoders get the same bytes.
+   */
+  async #decodeAtOnce(): Promise<Uint8Array<ArrayBuffer> | null> {
+    this.#checkFailure();
+    this.#reading = true;
+    const { codings, digests } = this.#steps;
+    try {
+      if (digests !== null && !digests.loaded) await digests.load();
+      const zlib = loadedZlib() ?? await loadZlib();
+      this.#checkFailure();
+      if (!decodesWhole(zlib, codings)) return null;
+      const { whole } = this.#content;
+      const hasCome = whole === null ? await this.#gather() : this.#hold(whole);
+      this.#checkFailure();
+      const decoded = hasCome ? decodeWhole(zlib, codings, this.#coded!.all) : null;
+      if (decoded === null) return null;
+      digests?.content(decoded);
+      digests?.verify(this.#content.trailers);
+      this.#finish(undefined);
+      this.#given = true;
+      return decoded;
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  /** Content that came with the head. */
+  #hold(whole: Uint8Array<ArrayBuffer>): true {
+    this.#wholeAt = this.#wholeBytes;
+    this.#coded!.hold(whole);
+    this.#came(whole);
+    return true;
+  }
+
+  /**
+   * Has coded content gathered.
+   *
+   * @returns Whether all of it came soon. What is wrong with the beginning of content that goes on must
+   * not wait for its end, which may never come.
+   */
+  async #gather(): Promise<boolean> {
+    const { framing } = this.#content;
+    const coded = this.#coded!;
+    const late = Promise.withResolvers<false>();
+    const forget = this.#exchange.whenLate!(() => {
+      coded.stop();
+      late.resolve(false);
+    });
+    const lengthBytes = framing.kind === "length" ? framing.bytes : null;
+    const gathering = coded.gather(lengthBytes, MAX_WHOLE_CODED_BYTES, () => this.#wireEnded)
+      .then(() => this.#wireEnded);
+    try {
+      return await Promise.race([gathering, late.promise]);
+    } finally {
+      forget();
+    }
   }
 
   async #readWire(p: Uint8Array | null): Promise<Brought> {
@@ -283,9 +446,9 @@ export class IncomingBody implements ResponseBody {
         this.#exchange.readEnded(wireBytes);
       }
     }
-    if (this.#wholeAt === whole.length) return null;
+    if (this.#wholeAt === this.#wholeBytes) return null;
     const room = p!;
-    const n = Math.min(room.length, whole.length - this.#wholeAt);
+    const n = Math.min(room.length, this.#wholeBytes - this.#wholeAt);
     room.set(whole.subarray(this.#wholeAt, this.#wholeAt + n));
     this.#wholeAt += n;
     this.#came(room.subarray(0, n));
@@ -294,7 +457,7 @@ export class IncomingBody implements ResponseBody {
 
   get #wireEnded(): boolean {
     const { whole } = this.#content;
-    return whole === null ? this.#content.complete : this.#wholeAt === whole.length;
+    return whole === null ? this.#content.complete : this.#wholeAt === this.#wholeBytes;
   }
 
   /** Content came over the wire. */
@@ -344,6 +507,14 @@ export async function readPiece(body: ResponseBody): Promise<Uint8Array<ArrayBuf
   const p = makePiece(PIECE_BYTES);
   const n = await body.read(p);
   return n === null ? null : p.subarray(0, n);
+}
+
+function arrayLost(): HttpError {
+  return new HttpError(
+    "ERR_INVALID_REQUEST",
+    "Cannot read: the array was detached or resized meanwhile",
+    { phase: "body" },
+  );
 }
 
 function closedError(): HttpError {

@@ -4,18 +4,21 @@
  *
  * @module
  */
+import type { HttpErrorPhase } from "../../conn/http_error.ts";
 import type { DecodingLimits } from "../message/body_steps.ts";
+import type { Carrier } from "./carrier.ts";
 import type { Clock } from "../clock.ts";
 import type { Deadlines } from "../deadlines.ts";
-import type { Dial } from "../dial.ts";
-import type { HttpRequest } from "../http_request.ts";
+import type { Dial } from "../route/dial.ts";
+import type { ClientTrace, HttpRequest } from "../message/http_request.ts";
 import type { Leakable } from "./leak_watch.ts";
 import type { ListNode } from "../linked_list.ts";
-import type { PersistentConnection } from "./persistent_connection.ts";
+import type { ProxyLogins } from "../route/proxy_login.ts";
 import type { Route, RoutedRequest } from "../route/route.ts";
 import type { SendingTurn } from "./sending_turn.ts";
 import type { Ticket } from "./pool.ts";
-import type { ClientTrace } from "../trace.ts";
+import type { Tracer } from "../message/trace.ts";
+import type { UnreadContents } from "./unread_contents.ts";
 
 /** What every round trip of a transport has in common. Milliseconds; 0 is off. */
 export interface RoundTripSettings {
@@ -25,6 +28,8 @@ export interface RoundTripSettings {
   readonly closeAfterUse: boolean;
   /** Whether a `Proxy-Authorization` is for a proxy alone: there are proxies. */
   readonly usesProxies: boolean;
+  /** What proxies are told of who asks, where they are given requests as they are. */
+  readonly proxyLogins: ProxyLogins;
   readonly poolWaitTimeoutMs: number;
   readonly expectContinueTimeoutMs: number;
   readonly responseHeaderTimeoutMs: number;
@@ -35,10 +40,12 @@ export interface RoundTripSettings {
 /** Whoever waits for a connection. Called synchronously. */
 export interface ConnectionWaiter extends RoutedRequest {
   readonly waitsSinceMs: number;
+  /** Who is told of what it waits for, or null. */
+  readonly tracer: Tracer | null;
   /** A connection is being made because of it. */
   dialStarted(dial: Dial): void;
   /** Here it is. Not called again. */
-  connectionReady(connection: PersistentConnection): void;
+  connectionReady(carrier: Carrier): void;
   /** There will be none. Not called after `connectionReady`. */
   dialFailed(error: unknown): void;
 }
@@ -56,24 +63,36 @@ export interface ConnectionSource {
    * @throws {HttpError} `ERR_INVALID_REQUEST`, `ERR_PROXY`.
    */
   route(request: HttpRequest): Route | Promise<Route>;
+  /** The server wants HTTP/1.1, now and later. @returns The route for that. */
+  needsHttp1(route: Route): Route;
   /** An idle connection, taken in the same step; undefined if there is none. */
-  take(wanted: RoutedRequest, nowMs: number): PersistentConnection | undefined;
+  take(waiter: ConnectionWaiter, nowMs: number): Carrier | undefined;
   /**
    * Gets a connection for `waiter`: its own, or one that becomes free first.
    *
    * @throws {HttpError} `ERR_QUEUE_FULL`.
    */
   enqueue(waiter: ConnectionWaiter): Ticket<ConnectionWaiter>;
+  /** It has waited for the dials of others: begins one of its own. @returns False: it may have none. */
+  dialNow(ticket: Ticket<ConnectionWaiter>): boolean;
   /** The request does not want one any more. */
   cancel(ticket: Ticket<ConnectionWaiter>): void;
   /** Puts back a connection that was taken and not used. */
-  giveBack(connection: PersistentConnection): void;
-  /** Null: nothing that the kernel holds could be missed. */
-  pollBarrier(connection: PersistentConnection, nowMs: number): Promise<void> | null;
+  giveBack(connection: Carrier): void;
+  /** Whether nothing that the kernel held a moment ago could have been missed. */
+  isFresh(connection: Carrier, nowMs: number): boolean;
+  /**
+   * Has the kernel polled.
+   *
+   * @returns Time: what it held then has been told by the time this settles. Not before `nowMs`.
+   */
+  poll(nowMs: number): Promise<number>;
   /** Where requests go together: calls `sender`, which has its connection, when they go. */
   readonly sendingTurn: SendingTurn | null;
   /** The body of `roundTrip` is open as long as `content` can be reached. */
   watch(content: object, roundTrip: OpenRoundTrip): void;
+  /** Contents that have come in part, and that nobody may read. */
+  readonly unread: UnreadContents;
   /** The round trip is over, its body read or closed. */
   ended(roundTrip: OpenRoundTrip): void;
 }
@@ -84,4 +103,6 @@ export interface OpenRoundTrip extends Leakable {
   readonly place: ListNode<OpenRoundTrip>;
   /** Ends it: the call rejects, or the body fails. */
   abort(reason: unknown): void;
+  /** Ends it with an error that is told of its attempts, and of the phase unless it knows them. */
+  fail(error: unknown, phase: HttpErrorPhase): void;
 }

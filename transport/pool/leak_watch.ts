@@ -5,14 +5,17 @@
  * @module
  */
 
+/** What a response whose body is open keeps from others. */
+export type LeakedHold = "connection" | "stream";
+
 /** What can be leaked. */
 export interface Leakable {
   /** Whether it is watched. For {@linkcode LeakWatch} alone. */
   isWatched: boolean;
   /** For the warning: method and origin, no secrets. */
   readonly label: string;
-  /** Called when the response is gone. @returns Whether its body was still open. */
-  leaked(): boolean;
+  /** Called when the response is gone. @returns What was held by its body; null: that had ended. */
+  leaked(): LeakedHold | null;
 }
 
 /**
@@ -48,7 +51,8 @@ export class LeakWatch {
   }
 
   #collected(leakable: Leakable): void {
-    if (!leakable.leaked()) return;
+    const held = leakable.leaked();
+    if (held === null) return;
     this.count++;
     const place = this.#places.get(leakable);
     if (this.count > 1 && (place === undefined || this.#placeWarned)) return;
@@ -56,7 +60,8 @@ export class LeakWatch {
     const where = place === undefined ? "" : `; it was requested here:\n${callers(place)}`;
     console.warn(
       `Roundtrip: the response to ${leakable.label} was dropped with its body unread` +
-        ` and not closed, its connection was closed${where}`,
+        ` and not closed, its ${held === "stream" ? "stream was reset" : "connection was closed"}` +
+        where,
     );
   }
 }

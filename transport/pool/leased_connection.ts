@@ -4,10 +4,12 @@
  * @module
  */
 import { abortable } from "../../conn/abortable.ts";
+import { tellFault } from "../../conn/fault.ts";
 import { HttpError } from "../../conn/http_error.ts";
-import { NEVER_SENT, withAttempt } from "../attempt.ts";
+import { NEVER_SENT, withAttempts } from "../attempt.ts";
 import type { Clock } from "../clock.ts";
-import { connectMethodKey, shownKey } from "../connect_method.ts";
+import { connectMethodKey, forwardedMethod, shownKey } from "../route/connect_method.ts";
+import type { Carrier, WholeConnection } from "./carrier.ts";
 import type {
   ConnectionSource,
   ConnectionWaiter,
@@ -15,11 +17,12 @@ import type {
   RoundTripSettings,
 } from "./connection_source.ts";
 import type { Deadlines } from "../deadlines.ts";
-import type { HttpRequest } from "../http_request.ts";
+import { type HttpRequest, isRequest, notARequest } from "../message/http_request.ts";
 import type { HttpResponse } from "../message/http_response.ts";
-import type { PersistentConnection } from "./persistent_connection.ts";
-import type { Route, RoutedRequest } from "../route/route.ts";
+import { http1Route, type Route, type RoutedRequest } from "../route/route.ts";
 import type { Ticket } from "./pool.ts";
+import { type Tracer, tracerOf } from "../message/trace.ts";
+import type { UnreadContents } from "./unread_contents.ts";
 
 /** A connection that serves one caller until it is released. */
 export interface LeasedConnection extends AsyncDisposable {
@@ -47,6 +50,12 @@ export interface LeaseSource extends ConnectionSource {
   /** @throws Why the transport was closed, if it was. */
   checkOpen(): void;
   roundTrip(request: HttpRequest, source: ConnectionSource): Promise<HttpResponse>;
+  /**
+   * The route, where the egress policy permits the request to take it.
+   *
+   * @throws {HttpError} `ERR_BLOCKED`.
+   */
+  permitted(request: HttpRequest, route: Route): Route;
 }
 
 /**
@@ -59,20 +68,25 @@ export function leaseConnection(
   source: LeaseSource,
 ): Promise<LeasedConnection> {
   const route = source.route(request);
-  if (!(route instanceof Promise)) return leaseRouted({ request, route }, source);
+  if (!(route instanceof Promise)) {
+    return leaseRouted({ request, route: http1Route(route) }, source);
+  }
+  // Should the signal be none that can be joined to another.
+  route.catch(() => {});
   const { signal } = request;
   const either = signal === null ? source.destroyed : AbortSignal.any([signal, source.destroyed]);
-  return abortable(route, either, {}).then((found) => {
-    source.checkOpen();
-    return leaseRouted({ request, route: found }, source);
-  });
+  return abortable(route, either, {}).then((found) =>
+    leaseRouted({ request, route: http1Route(found) }, source)
+  );
 }
 
 function leaseRouted(wanted: RoutedRequest, source: LeaseSource): Promise<LeasedConnection> {
+  // Whoever chose the proxy may have closed the transport.
+  source.checkOpen();
   return new Promise((resolve, reject) => {
     const waiting = new LeaseWaiter(wanted, source, (connection, error) => {
       if (connection === null) reject(error);
-      else resolve(new Leased(connection, source));
+      else resolve(new Leased(connection, wanted.request, source));
     });
     waiting.start();
   });
@@ -82,18 +96,22 @@ class LeaseWaiter implements ConnectionWaiter {
   readonly request: HttpRequest;
   readonly route: Route;
   readonly waitsSinceMs: number;
+  readonly tracer: Tracer | null;
   readonly #source: LeaseSource;
-  readonly #settle: (connection: PersistentConnection | null, error?: unknown) => void;
+  readonly #settle: (connection: WholeConnection | null, error?: unknown) => void;
   #ticket: Ticket<ConnectionWaiter> | null = null;
+  #isOver = false;
 
   constructor(
     wanted: RoutedRequest,
     source: LeaseSource,
-    settle: (connection: PersistentConnection | null, error?: unknown) => void,
+    settle: (connection: WholeConnection | null, error?: unknown) => void,
   ) {
     this.request = wanted.request;
     this.route = wanted.route;
     this.waitsSinceMs = source.clock.now();
+    // What the caller gives for it has no hooks of its own.
+    this.tracer = tracerOf(source.options.trace, this.request, null);
     this.#source = source;
     this.#settle = settle;
   }
@@ -109,10 +127,14 @@ class LeaseWaiter implements ConnectionWaiter {
       this.connectionReady(idle);
       return;
     }
+    // A hook may have aborted it.
+    if (signal?.aborted) return this.dialFailed(signal.reason);
     signal?.addEventListener("abort", this);
     try {
       const ticket = this.#source.enqueue(this);
-      if (ticket.isWaiting) this.#ticket = ticket;
+      // The dialer, or a hook, may have ended it.
+      if (this.#isOver) this.#source.cancel(ticket);
+      else if (ticket.isWaiting) this.#ticket = ticket;
     } catch (error) {
       this.dialFailed(error);
     }
@@ -124,23 +146,32 @@ class LeaseWaiter implements ConnectionWaiter {
 
   dialStarted(): void {}
 
-  connectionReady(connection: PersistentConnection): void {
+  connectionReady(carrier: Carrier): void {
+    if (this.#isOver) return this.#source.giveBack(carrier);
     this.#stop();
+    // Its route is one of HTTP/1.1.
+    const connection = carrier.whole!;
     connection.held = true;
     this.#settle(connection);
   }
 
   dialFailed(error: unknown): void {
+    if (this.#isOver) return;
     // Where the transport ends, its place is still in the queues.
     if (this.#ticket?.isWaiting) this.#source.cancel(this.#ticket);
     this.#stop();
     const phase = error instanceof HttpError ? error.phase : "dial";
-    this.#settle(null, withAttempt(error, phase, NEVER_SENT));
+    this.#settle(null, withAttempts(error, phase, [NEVER_SENT]));
   }
 
   #stop(): void {
+    this.#isOver = true;
     this.#ticket = null;
-    this.request.signal?.removeEventListener("abort", this);
+    try {
+      this.request.signal?.removeEventListener("abort", this);
+    } catch (error) {
+      tellFault("The signal of a request failed", error);
+    }
   }
 }
 
@@ -148,20 +179,25 @@ class Leased implements LeasedConnection, ConnectionSource {
   readonly options: RoundTripSettings;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  readonly unread: UnreadContents;
   readonly isShared = false;
-  readonly #connection: PersistentConnection;
+  readonly #connection: WholeConnection;
+  /** Whither its requests go: scheme, host and port, and the way there. */
+  readonly #leadsTo: string;
   readonly #source: LeaseSource;
   #released = false;
   #closed = false;
   /** How many requests it had been given when one was promised it that is not sent yet. */
   #takenAt = -1;
 
-  constructor(connection: PersistentConnection, source: LeaseSource) {
+  constructor(connection: WholeConnection, wanted: HttpRequest, source: LeaseSource) {
     this.#connection = connection;
+    this.#leadsTo = connectMethodKey(wanted, connection.route.proxies);
     this.#source = source;
     this.options = source.options;
     this.clock = source.clock;
     this.deadlines = source.deadlines;
+    this.unread = source.unread;
   }
 
   get id(): number {
@@ -173,9 +209,10 @@ class Leased implements LeasedConnection, ConnectionSource {
   }
 
   async roundTrip(request: HttpRequest): Promise<HttpResponse> {
-    const { key, proxies } = this.#connection.route;
-    if (connectMethodKey(request, proxies) !== key) {
-      throw refused("ERR_INVALID_REQUEST", `it leads to ${shownKey(key)}`);
+    if (!isRequest(request)) throw notARequest("roundTrip", request);
+    const { key, proxies, sharing } = this.#connection.route;
+    if (connectMethodKey(request, proxies) !== this.#leadsTo) {
+      throw refused("ERR_INVALID_REQUEST", `it leads to ${shownKey(this.#leadsTo)}`);
     }
     if (!this.isUsable) {
       const { state } = this.#connection;
@@ -184,6 +221,10 @@ class Leased implements LeasedConnection, ConnectionSource {
       throw busy
         ? refused("ERR_INVALID_REQUEST", "an exchange is under way")
         : refused("ERR_CLOSED", "it is closed or was released");
+    }
+    // What another caller would not share is not left to others with the connection.
+    if (sharing === "proxy" && forwardedMethod(request, proxies).key !== key) {
+      this.#connection.bind();
     }
     return await this.#source.roundTrip(request, this);
   }
@@ -206,11 +247,11 @@ class Leased implements LeasedConnection, ConnectionSource {
     return Promise.resolve();
   }
 
-  route(): Route {
-    return this.#connection.route;
+  route(request: HttpRequest): Route {
+    return this.#source.permitted(request, this.#connection.route);
   }
 
-  take(): PersistentConnection | undefined {
+  take(): WholeConnection | undefined {
     if (!this.#connection.isIdle || this.#isTaken) return undefined;
     this.#takenAt = this.#connection.exchangeCount;
     return this.#connection;
@@ -221,12 +262,20 @@ class Leased implements LeasedConnection, ConnectionSource {
     throw refused("ERR_CONNECTION_LOST", "it was lost");
   }
 
+  dialNow(): boolean {
+    return false;
+  }
+
   cancel(): void {}
 
-  giveBack(connection: PersistentConnection): void {
+  needsHttp1(route: Route): Route {
+    return route;
+  }
+
+  giveBack(): void {
     this.#takenAt = -1;
-    connection.unref();
-    if (this.#released) this.#source.giveBack(connection);
+    this.#connection.unref();
+    if (this.#released) this.#source.giveBack(this.#connection);
   }
 
   readonly sendingTurn: null = null;
@@ -236,8 +285,12 @@ class Leased implements LeasedConnection, ConnectionSource {
     return this.#takenAt === this.#connection.exchangeCount;
   }
 
-  pollBarrier(connection: PersistentConnection, nowMs: number): Promise<void> | null {
-    return this.#source.pollBarrier(connection, nowMs);
+  isFresh(connection: Carrier, nowMs: number): boolean {
+    return this.#source.isFresh(connection, nowMs);
+  }
+
+  poll(nowMs: number): Promise<number> {
+    return this.#source.poll(nowMs);
   }
 
   watch(content: object, roundTrip: OpenRoundTrip): void {

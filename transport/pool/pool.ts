@@ -17,6 +17,8 @@ export interface PoolLimits {
   readonly maxWaitersPerKey: number;
   /** Connections under one key that are being made. */
   readonly maxDialsPerKey: number;
+  /** Whether requests wait for a place while connections that have many of them have none left. */
+  readonly waitsWhenFull?: boolean;
   readonly idleTimeoutMs: number;
 }
 
@@ -30,6 +32,10 @@ export interface PoolOwner<C, W> {
   deliver(waiter: W, lease: Lease<C>): void;
   /** Close the connection: it is not kept. It has left the pool. */
   discard(connection: C, why: DiscardReason): void;
+  /** Somebody waits for a connection under that key, where nobody did, and some are being made. */
+  dialsWanted(key: string): void;
+  /** Connections are being made under that key, and nobody waits for any. */
+  dialsUnwanted(key: string): void;
 }
 
 /** Why a connection was not kept. */
@@ -43,10 +49,15 @@ export interface Ticket<W> {
   readonly isWaiting: boolean;
 }
 
+/** Whether connections under a key carry one exchange at a time, or many; not known before one is made. */
+export type Sharing = "unknown" | "single" | "shared";
+
 /** A connection's record in the pool. */
 export interface Lease<C> {
   readonly key: string;
   readonly connection: C;
+  /** How many requests it serves. */
+  readonly taken: number;
   /** When it became idle last; 0 before the first time. */
   readonly idleSinceMs: number;
   /** When it becomes too old to be idle. */
@@ -54,19 +65,33 @@ export interface Lease<C> {
   readonly isIdle: boolean;
 }
 
+/** Keys. Of how many it is remembered what their connections can do. */
+const REMEMBERED_KEYS = 1_000;
+
 /** The queues and counts of one key. */
 class Host<C, W> {
   readonly key: string;
   readonly idle: LinkedList<Entry<C, W>> = new LinkedList();
+  /** Connections that serve requests and have places left, the oldest first, so that others run dry. */
+  readonly open: LinkedList<Entry<C, W>> = new LinkedList();
   readonly idleWaiters: LinkedList<Place<C, W>> = new LinkedList();
   readonly dialWaiters: LinkedList<Place<C, W>> = new LinkedList();
   connCount = 0;
   dialCount = 0;
   /** Dials whose requests have been served by other connections. */
   spareDialCount = 0;
+  /** Dials that have taken so long that others may start beside them. */
+  slowDialCount = 0;
+  /** Dials that have failed since the last one that did not. */
+  failedDialCount = 0;
+  /** Connections that can serve several requests at once, be it later, and are not about to end. */
+  sharedCount = 0;
+  /** Whether there can be any such. */
+  readonly mayShare: boolean;
 
-  constructor(key: string) {
+  constructor(key: string, mayShare: boolean) {
     this.key = key;
+    this.mayShare = mayShare;
   }
 
   get isEmpty(): boolean {
@@ -80,6 +105,9 @@ class Place<C, W> implements Ticket<W> {
   readonly asIdleWaiter: ListNode<Place<C, W>> = new ListNode(this);
   readonly asDialWaiter: ListNode<Place<C, W>> = new ListNode(this);
   dial: "none" | "own" | "spare" | "ended" = "none";
+  isSlow = false;
+  /** Whether there was no connection when its dial began. */
+  wasFirst = false;
 
   constructor(host: Host<C, W>, waiter: W) {
     this.host = host;
@@ -98,15 +126,22 @@ class Place<C, W> implements Ticket<W> {
 class Entry<C, W> implements Lease<C> {
   readonly host: Host<C, W>;
   readonly connection: C;
+  /** In the list of the idle ones, or of the open ones, of its host. */
   readonly inHost: ListNode<Entry<C, W>> = new ListNode(this);
   readonly inLru: ListNode<Entry<C, W>> = new ListNode(this);
+  /** Requests that it can serve at once. */
+  capacity: number;
+  taken = 0;
+  /** Whether it is counted in {@linkcode Host.sharedCount}. */
+  isCounted = false;
   idleSinceMs = 0;
   expiresAtMs = Infinity;
   gone = false;
 
-  constructor(host: Host<C, W>, connection: C) {
+  constructor(host: Host<C, W>, connection: C, capacity: number) {
     this.host = host;
     this.connection = connection;
+    this.capacity = capacity;
   }
 
   get key(): string {
@@ -114,7 +149,7 @@ class Entry<C, W> implements Lease<C> {
   }
 
   get isIdle(): boolean {
-    return this.inHost.list !== null;
+    return this.inLru.list !== null;
   }
 }
 
@@ -142,6 +177,11 @@ export class Pool<C, W> {
   readonly #owner: PoolOwner<C, W>;
   readonly #hosts: Map<string, Host<C, W>> = new Map();
   readonly #lru: LinkedList<Entry<C, W>> = new LinkedList();
+  /**
+   * How many requests connections under a key could serve at once last, the key that was told longest
+   * ago first.
+   */
+  readonly #places: Map<string, number> = new Map();
   #shut = false;
 
   constructor(limits: PoolLimits, owner: PoolOwner<C, W>) {
@@ -155,39 +195,82 @@ export class Pool<C, W> {
   }
 
   /**
-   * Takes the connection that became idle last. Taking and removing are one step.
+   * Takes a place: on a connection that serves others, or else on the one that became idle last.
+   * Finding and taking are one step.
    *
    * @returns Undefined if none is usable.
    */
   take(key: string, nowMs: number): Lease<C> | undefined {
     const host = this.#hosts.get(key);
     if (host === undefined) return undefined;
+    const shared = host.open.first;
+    if (shared !== undefined) {
+      this.#occupy(shared);
+      return shared;
+    }
     for (let entry = host.idle.pop(); entry !== undefined; entry = host.idle.pop()) {
       this.#lru.remove(entry.inLru);
-      if (entry.expiresAtMs > nowMs) return entry;
+      if (entry.expiresAtMs > nowMs) {
+        this.#occupy(entry);
+        return entry;
+      }
       this.#drop(entry, "expired");
     }
     return undefined;
+  }
+
+  /** Takes one more place of an entry that stands in no list, or in that of the open ones. */
+  #occupy(entry: Entry<C, W>): void {
+    entry.taken++;
+    if (entry.capacity > 1) this.#list(entry);
+  }
+
+  /** Puts an entry that is not idle into the list of the open ones, or takes it out. */
+  #list(entry: Entry<C, W>): void {
+    const { open } = entry.host;
+    const isOpen = entry.taken > 0 && entry.taken < entry.capacity;
+    if (isOpen === (entry.inHost.list !== null)) return;
+    if (isOpen) open.push(entry.inHost);
+    else open.remove(entry.inHost);
   }
 
   /**
    * Queues a request: it gets whichever comes first, a connection that is given back or its own
    * dial, which starts at once if the limits allow and no dial is under way that nobody waits for.
    *
+   * @param mayShare Whether connections under the key may carry many exchanges at a time. Then a burst
+   * of requests under a key of which nothing is known begins with one dial.
    * @returns Null: the queue of its key is full.
    */
-  enqueue(key: string, waiter: W): Ticket<W> | null {
+  enqueue(key: string, waiter: W, mayShare: boolean = false): Ticket<W> | null {
     let host = this.#hosts.get(key);
-    if (host === undefined) this.#hosts.set(key, host = new Host(key));
+    if (host === undefined) this.#hosts.set(key, host = new Host(key, mayShare));
     const { maxWaitersPerKey } = this.#limits;
     if (
-      maxWaitersPerKey > 0 && host.dialWaiters.size >= maxWaitersPerKey && !this.#mayDial(host)
+      maxWaitersPerKey > 0 && host.dialWaiters.size >= maxWaitersPerKey + this.#awaited(host) &&
+      (!this.#mayDial(host) || this.#waitsForRoom(host))
     ) return null;
     const place = new Place(host, waiter);
+    const isFirst = host.idleWaiters.size === 0;
     host.idleWaiters.push(place.asIdleWaiter);
+    if (isFirst && host.dialCount > 0) this.#owner.dialsWanted(key);
     host.dialWaiters.push(place.asDialWaiter);
     this.#startDials(host);
     return place;
+  }
+
+  /**
+   * A request has waited long enough for what others have dialled: begins a dial of its own.
+   *
+   * @returns False: it has one, or may have none.
+   */
+  dialNow(ticket: Ticket<W>): boolean {
+    const place = ticket as Place<C, W>;
+    const { host } = place;
+    if (!host.mayShare || !this.#mayDial(host) || this.#waitsForRoom(host)) return false;
+    if (!host.dialWaiters.remove(place.asDialWaiter)) return false;
+    this.#startDial(place);
+    return true;
   }
 
   /** The request no longer waits. Its dial, if any, goes on for others. */
@@ -197,14 +280,29 @@ export class Pool<C, W> {
     this.#forgetIfEmpty(place.host);
   }
 
-  /** Makes the record of the connection that the dial for `ticket` has made. */
-  admit(ticket: Ticket<W>, connection: C): Lease<C> {
-    return new Entry((ticket as Place<C, W>).host, connection);
+  /**
+   * Makes the record of the connection that the dial for `ticket` has made.
+   *
+   * @param capacity How many requests it can serve at once.
+   * @param isShared Whether it can be more of them later.
+   */
+  admit(
+    ticket: Ticket<W>,
+    connection: C,
+    capacity: number = 1,
+    isShared: boolean = capacity !== 1,
+  ): Lease<C> {
+    const { host } = ticket as Place<C, W>;
+    if (host.mayShare) this.learn(host.key, capacity);
+    const entry = new Entry(host, connection, capacity);
+    this.#count(entry, isShared);
+    return entry;
   }
 
   /**
    * The dial for `ticket` has made a connection: it serves that request, or, if that was served or
-   * cancelled meanwhile, the first one that waits, or becomes idle.
+   * cancelled meanwhile, the first one that waits, or becomes idle; as many others as it has places
+   * for are served too.
    *
    * @param expiresAtMs When it becomes too old to be idle.
    */
@@ -215,15 +313,23 @@ export class Pool<C, W> {
     expiresAtMs: number = Infinity,
   ): void {
     const place = ticket as Place<C, W>;
+    const { host } = place;
     this.#dialEnded(place);
+    host.failedDialCount = 0;
+    const entry = lease as Entry<C, W>;
     if (place.isWaiting) {
       this.#leaveQueues(place);
+      this.#occupy(entry);
       this.#owner.deliver(place.waiter, lease);
+      this.#serveWaiters(entry);
+    } else if (place.wasFirst && host.sharedCount > 1 && this.#hasSharedPlace(host)) {
+      // It was to serve all; another does.
+      this.#drop(entry, "surplus");
     } else {
-      this.giveBack(lease, nowMs, expiresAtMs);
+      this.#free(entry, nowMs, expiresAtMs);
     }
     // Dials may be limited by themselves.
-    this.#startDials(place.host);
+    this.#startDials(host);
   }
 
   /** The dial for `ticket` has failed; its slot goes to the next request that may not dial yet. */
@@ -231,6 +337,7 @@ export class Pool<C, W> {
     const place = ticket as Place<C, W>;
     const { host } = place;
     this.#dialEnded(place);
+    host.failedDialCount++;
     this.#leaveQueues(place);
     this.#freeSlot(host);
   }
@@ -244,20 +351,26 @@ export class Pool<C, W> {
   giveBack(lease: Lease<C>, nowMs: number, expiresAtMs: number = Infinity): void {
     const entry = lease as Entry<C, W>;
     if (entry.gone) return;
+    entry.taken--;
+    this.#free(entry, nowMs, expiresAtMs);
+  }
+
+  /** A place of a connection is free, or all of them are. */
+  #free(entry: Entry<C, W>, nowMs: number, expiresAtMs: number): void {
     const { host } = entry;
-    if (this.#shut) return this.#drop(entry, "shut");
-    if (expiresAtMs <= nowMs) return this.#drop(entry, "expired");
-    const place = host.idleWaiters.first;
-    if (place !== undefined) {
-      this.#leaveQueues(place);
-      if (place.dial === "own") {
-        place.dial = "spare";
-        host.spareDialCount++;
-      }
-      this.#owner.kept(entry.connection);
-      this.#owner.deliver(place.waiter, entry);
+    if (entry.taken === 0) {
+      if (this.#shut) return this.#drop(entry, "shut");
+      if (expiresAtMs <= nowMs) return this.#drop(entry, "expired");
+    }
+    if (entry.taken < entry.capacity && host.idleWaiters.size > 0) {
+      if (entry.taken === 0) this.#owner.kept(entry.connection);
+      this.#serveWaiters(entry);
       return;
     }
+    if (entry.taken > 0) return this.#list(entry);
+    // It was among those with places left.
+    host.open.remove(entry.inHost);
+    if (entry.capacity === 0) return;
     const { maxIdle, maxIdlePerKey, idleTimeoutMs } = this.#limits;
     if (maxIdlePerKey > 0 && host.idle.size >= maxIdlePerKey) return this.#drop(entry, "surplus");
     entry.idleSinceMs = nowMs;
@@ -268,6 +381,99 @@ export class Pool<C, W> {
     this.#lru.push(entry.inLru);
     this.#owner.kept(entry.connection);
     if (maxIdle > 0 && this.#lru.size > maxIdle) this.#drop(this.#lru.first!, "evicted");
+  }
+
+  /** Gives the places of a connection to those who wait. */
+  #serveWaiters(entry: Entry<C, W>): void {
+    const { host } = entry;
+    for (
+      let place = host.idleWaiters.first;
+      place !== undefined && entry.taken < entry.capacity && !entry.gone;
+      place = host.idleWaiters.first
+    ) {
+      this.#leaveQueues(place);
+      if (place.dial === "own") {
+        place.dial = "spare";
+        host.spareDialCount++;
+      }
+      this.#occupy(entry);
+      this.#owner.deliver(place.waiter, entry);
+    }
+  }
+
+  /**
+   * A connection can serve more requests at once, or fewer, than before; 0: none besides those that
+   * it serves.
+   *
+   * @param expiresAtMs As for {@linkcode giveBack}.
+   * @param isLast Whether it will never serve others.
+   */
+  setCapacity(
+    lease: Lease<C>,
+    capacity: number,
+    nowMs: number,
+    expiresAtMs: number = Infinity,
+    isLast: boolean = capacity === 0,
+  ): void {
+    const entry = lease as Entry<C, W>;
+    if (entry.gone || (entry.capacity === capacity && entry.isCounted !== isLast)) return;
+    this.#count(entry, !isLast);
+    entry.capacity = capacity;
+    if (entry.isIdle) {
+      // It waits, but not for a request.
+      if (capacity === 0) this.#leaveLists(entry);
+    } else if (entry.taken > 0) {
+      this.#list(entry);
+      this.#serveWaiters(entry);
+    } else if (capacity > 0) {
+      this.#free(entry, nowMs, expiresAtMs);
+    }
+    this.#startDials(entry.host);
+  }
+
+  /** The dial for `ticket` takes long: others may start beside it. */
+  dialIsSlow(ticket: Ticket<W>): void {
+    const place = ticket as Place<C, W>;
+    if (place.isSlow || (place.dial !== "own" && place.dial !== "spare")) return;
+    place.isSlow = true;
+    place.host.slowDialCount++;
+    this.#startDials(place.host);
+  }
+
+  /** What is known of the connections under a key for which there are requests or connections. */
+  sharingOf(key: string): Sharing {
+    const host = this.#hosts.get(key);
+    const places = host === undefined ? 1 : this.#placesOf(host);
+    return places === 1 ? "single" : places === Infinity ? "unknown" : "shared";
+  }
+
+  /** How many requests a connection under a key could serve at once last; undefined: not known. */
+  placesKnown(key: string): number | undefined {
+    return this.#places.get(key);
+  }
+
+  /** How many requests one that is made can be expected to serve at once; Infinity: not known. */
+  #placesOf({ key, mayShare }: Host<C, W>): number {
+    return mayShare ? this.#places.get(key) ?? Infinity : 1;
+  }
+
+  /** Connections of others are given away before this one. */
+  putLast(lease: Lease<C>): void {
+    const { host, inHost } = lease as Entry<C, W>;
+    if (host.open.remove(inHost)) host.open.push(inHost);
+    // Of the idle ones the last is taken first.
+    else if (host.idle.remove(inHost)) host.idle.unshift(inHost);
+  }
+
+  /** Connections under a key serve so many requests at once; above 0. */
+  learn(key: string, places: number): void {
+    this.#places.delete(key);
+    this.#places.set(key, places);
+    if (this.#places.size <= REMEMBERED_KEYS) return;
+    for (const oldest of this.#places.keys()) {
+      this.#places.delete(oldest);
+      break;
+    }
   }
 
   /** A connection, idle or not, is closed or the caller's own; its slot goes to the next request. */
@@ -329,7 +535,10 @@ export class Pool<C, W> {
 
   /** The connection that {@linkcode take} would give, left where it is. */
   peek(key: string, nowMs: number): Lease<C> | undefined {
-    const entry = this.#hosts.get(key)?.idle.last;
+    const host = this.#hosts.get(key);
+    const shared = host?.open.first;
+    if (shared !== undefined) return shared;
+    const entry = host?.idle.last;
     return entry !== undefined && entry.expiresAtMs > nowMs ? entry : undefined;
   }
 
@@ -357,8 +566,35 @@ export class Pool<C, W> {
    * that is sent again waits beside idle connections.
    */
   #needsDial(host: Host<C, W>, waiterCount: number): boolean {
+    if (host.mayShare) {
+      // One connection may be enough for all of them: what it can do is not known before it is made.
+      const awaitedCount = host.dialCount - host.slowDialCount;
+      const places = this.#placesOf(host);
+      const waiting = host.idleWaiters.size + waiterCount - host.dialWaiters.size;
+      const isEnough = places > 1 && awaitedCount * places >= waiting;
+      // Where one has failed others need not wait for the next by itself.
+      if (awaitedCount > host.failedDialCount && isEnough) return false;
+      if (this.#waitsForRoom(host)) return false;
+    }
     return waiterCount > host.spareDialCount ||
       host.connCount - host.dialCount === host.idle.size;
+  }
+
+  /** Whether requests are to wait for places on the connections that there are. */
+  #waitsForRoom(host: Host<C, W>): boolean {
+    return this.#limits.waitsWhenFull === true && host.sharedCount > 0 &&
+      !this.#hasSharedPlace(host);
+  }
+
+  /** How many requests can be expected to be served by what is being dialled, besides its own. */
+  #awaited(host: Host<C, W>): number {
+    const places = this.#placesOf(host);
+    return places === Infinity ? 0 : host.dialCount * (places - 1);
+  }
+
+  /** Whether a connection that can serve several requests at once has a place left. */
+  #hasSharedPlace({ open, idle, sharedCount }: Host<C, W>): boolean {
+    return sharedCount > 0 && open.size + idle.size > 0;
   }
 
   #startDials(host: Host<C, W>): void {
@@ -366,23 +602,31 @@ export class Pool<C, W> {
       host.dialWaiters.size > 0 && this.#mayDial(host) &&
       this.#needsDial(host, host.dialWaiters.size)
     ) {
-      const place = host.dialWaiters.shift()!;
-      place.dial = "own";
-      host.connCount++;
-      host.dialCount++;
-      this.#owner.startDial(place);
+      this.#startDial(host.dialWaiters.shift()!);
     }
+  }
+
+  #startDial(place: Place<C, W>): void {
+    const { host } = place;
+    place.dial = "own";
+    place.wasFirst = host.connCount === host.dialCount;
+    host.connCount++;
+    host.dialCount++;
+    this.#owner.startDial(place);
   }
 
   #dialEnded(place: Place<C, W>): void {
     if (place.dial === "spare") place.host.spareDialCount--;
+    if (place.isSlow) place.host.slowDialCount--;
     place.dial = "ended";
     place.host.dialCount--;
   }
 
   #leaveQueues(place: Place<C, W>): void {
-    place.host.idleWaiters.remove(place.asIdleWaiter);
-    place.host.dialWaiters.remove(place.asDialWaiter);
+    const { host } = place;
+    host.dialWaiters.remove(place.asDialWaiter);
+    if (!host.idleWaiters.remove(place.asIdleWaiter)) return;
+    if (host.idleWaiters.size === 0 && host.dialCount > 0) this.#owner.dialsUnwanted(host.key);
   }
 
   #drop(entry: Entry<C, W>, why: DiscardReason): void {
@@ -393,9 +637,20 @@ export class Pool<C, W> {
   #detach(entry: Entry<C, W>): void {
     if (entry.gone) return;
     entry.gone = true;
-    entry.host.idle.remove(entry.inHost);
-    this.#lru.remove(entry.inLru);
+    this.#leaveLists(entry);
+    this.#count(entry, false);
     this.#freeSlot(entry.host);
+  }
+
+  #count(entry: Entry<C, W>, isShared: boolean): void {
+    if (entry.isCounted === isShared) return;
+    entry.isCounted = isShared;
+    entry.host.sharedCount += isShared ? 1 : -1;
+  }
+
+  #leaveLists(entry: Entry<C, W>): void {
+    entry.inHost.list?.remove(entry.inHost);
+    this.#lru.remove(entry.inLru);
   }
 
   #freeSlot(host: Host<C, W>): void {

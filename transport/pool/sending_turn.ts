@@ -12,7 +12,7 @@ const MAX_WAIT_MS = 0.5;
 
 /** A request that has its connection. */
 export interface Sender {
-  /** The turn is over: it may go. */
+  /** The turn is over, and those before it have gone: it may go. */
   turnEnded(nowMs: number): void;
   /** Ends it: something on its way has thrown. */
   abort(reason: unknown): void;
@@ -66,12 +66,13 @@ export class SendingTurn {
     for (const connection of resting) if (connection.kept) connection.unref();
   };
 
-  #send(nowMs: number): void {
+  #send(sinceMs: number): void {
     const senders = this.#senders;
     this.#senders = [];
     for (const sender of senders) {
       try {
-        sender.turnEnded(nowMs);
+        // Those before it may have taken their time.
+        sender.turnEnded(Math.max(sinceMs, this.#clock.now()));
       } catch (error) {
         // A caller's dialer or connection: the others must not wait for ever because of it.
         sender.abort(error);

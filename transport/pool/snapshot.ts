@@ -6,9 +6,9 @@
 import type { Address } from "../../conn/conn.ts";
 import type { HttpErrorPhase } from "../../conn/http_error.ts";
 import type { Clock } from "../clock.ts";
-import { shownKey } from "../connect_method.ts";
-import type { Dial } from "../dial.ts";
-import type { PersistentConnection } from "./persistent_connection.ts";
+import { shownKey } from "../route/connect_method.ts";
+import type { Dial } from "../route/dial.ts";
+import type { PooledConnection } from "./carrier.ts";
 import type { HostCounts, Pool } from "./pool.ts";
 import type { ConnectionWaiter } from "./connection_source.ts";
 
@@ -34,8 +34,19 @@ export interface TransportSnapshot {
   connections: {
     id: number;
     key: string;
-    /** State of its protocol: `idle`, `exchanging`, `draining`. */
+    /** What is spoken on it. */
+    protocol: "http/1.1" | "h2";
+    /** State of its protocol: `idle`, `exchanging`, `draining`; in HTTP/2 `retiring`, not `draining`. */
     state: string;
+    /** Of HTTP/2; null of others. */
+    streams: {
+      /** Requests under way. */
+      open: number;
+      /** How many there may be now. */
+      allowed: number;
+      /** Milliseconds that the last PING took; null: none was answered. */
+      roundTripMs: number | null;
+    } | null;
     ageMs: number;
     /** Null while it is in use. */
     idleMs: number | null;
@@ -54,7 +65,7 @@ export interface TransportSnapshot {
 /** What is read here of a transport. */
 export interface Inspected {
   readonly clock: Clock;
-  readonly pool: Pool<PersistentConnection, ConnectionWaiter>;
+  readonly pool: Pool<PooledConnection, ConnectionWaiter>;
   readonly leakedCount: number;
   readonly options: { readonly maxConnsPerKey: number; readonly maxWaitersPerKey: number };
 }
@@ -83,7 +94,7 @@ function add(sum: HostCounts, counts: HostCounts): void {
 /** The listing. */
 export function snapshot(
   { clock, leakedCount }: Inspected,
-  connections: Iterable<PersistentConnection>,
+  connections: Iterable<PooledConnection>,
   waiters: Iterable<ConnectionWaiter>,
   dials: Iterable<Dial>,
 ): TransportSnapshot {
@@ -92,7 +103,13 @@ export function snapshot(
     connections: [...connections].map((connection) => ({
       id: connection.id,
       key: shownKey(connection.route.key),
+      protocol: connection.protocol,
       state: connection.state,
+      streams: connection.streamCount === null ? null : {
+        open: connection.streamCount,
+        allowed: connection.capacity,
+        roundTripMs: connection.roundTripMs,
+      },
       ageMs: nowMs - connection.bornAtMs,
       idleMs: connection.lease!.isIdle ? nowMs - connection.lease!.idleSinceMs : null,
       requests: connection.exchangeCount,
@@ -117,6 +134,10 @@ export function snapshot(
 export function explanation({ clock, pool, options }: Inspected, key: string): string {
   const nowMs = clock.now();
   const lease = pool.peek(key, nowMs);
+  if (lease !== undefined && !lease.isIdle) {
+    const { id, streamCount, capacity } = lease.connection;
+    return `would share #${id}: ${streamCount} of ${capacity} streams are open`;
+  }
   if (lease !== undefined) {
     const seconds = ((nowMs - lease.idleSinceMs) / 1000).toFixed(1);
     return `would reuse #${lease.connection.id}, idle ${seconds} s`;

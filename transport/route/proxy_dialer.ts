@@ -3,14 +3,29 @@
  *
  * @module
  */
-import type { Address, Conn, Dialer, DialOptions, TcpAddress, TlsOptions } from "../../conn/conn.ts";
+import { abortable } from "../../conn/abortable.ts";
+import type {
+  Address,
+  Conn,
+  Dialer,
+  DialOptions,
+  TcpAddress,
+  TlsOptions,
+} from "../../conn/conn.ts";
 import { systemDialer } from "../../conn/dial.ts";
+import { guardedConn, unguardedConn } from "../../conn/guarded_conn.ts";
 import { HttpError } from "../../conn/http_error.ts";
 import { hostFinder } from "../../conn/names/resolving_dialer.ts";
 import { hasUnread } from "../../conn/unread_conn.ts";
 import { checkDial, tellConnected } from "../../conn/tls_options.ts";
 import { systemClock } from "../clock.ts";
-import { type PassageWatcher, passProxies, spokeFirst, unreachable } from "./proxy_passage.ts";
+import {
+  type PassageWatcher,
+  passProxies,
+  spokeFirst,
+  unreachable,
+  untilProven,
+} from "./proxy_passage.ts";
 import { addressOf, type ProxyServer } from "./proxy_server.ts";
 import { type ProxySettings, proxySettings, type ProxySpeechOptions } from "./proxy_settings.ts";
 import { parseProxies, type ProxyChoice } from "./route.ts";
@@ -30,19 +45,21 @@ export interface ProxyDialerOptions extends ProxySpeechOptions {
 /** Nobody watches, and time is the caller's: the signal ends every step. */
 const unwatched: PassageWatcher = {
   secureProxy: (_proxy, run) => run(),
-  openTunnel: (_proxy, _target, run) => run(),
+  openTunnel: (_proxy, _hop, run) => run(),
 };
 
 class ProxyDialer implements Dialer {
   readonly #proxies: readonly ProxyServer[];
   readonly #settings: ProxySettings;
-  readonly pollBarrier?: () => Promise<void>;
+  readonly pollBarrier?: (sure?: () => void) => Promise<void>;
 
   constructor(proxies: readonly ProxyServer[], settings: ProxySettings) {
     this.#proxies = proxies;
     this.#settings = settings;
     const { dialer } = settings;
-    if (dialer.pollBarrier !== undefined) this.pollBarrier = () => dialer.pollBarrier!();
+    if (dialer.pollBarrier !== undefined) {
+      this.pollBarrier = (sure) => dialer.pollBarrier!(sure);
+    }
   }
 
   /** {@inheritDoc Dialer.dial} */
@@ -56,7 +73,7 @@ class ProxyDialer implements Dialer {
     tellConnected(options, () => conn.close());
     if (tls === undefined) return conn;
     const named = { ...tls, serverName: tls.serverName ?? address.hostname };
-    return await this.#settings.dialer.startTls(conn, named, signal);
+    return await this.#settings.dialer.startTls(unguardedConn(conn), named, signal);
   }
 
   /** {@inheritDoc Dialer.startTls} */
@@ -68,21 +85,26 @@ class ProxyDialer implements Dialer {
     return this.#settings.dialer.startTls(conn, options, signal);
   }
 
-  async #pass(
-    target: TcpAddress,
-    options: DialOptions,
-    targetSpeaksFirst: boolean,
-  ): Promise<Conn> {
+  #pass(target: TcpAddress, options: DialOptions, targetSpeaksFirst: boolean): Promise<Conn> {
+    const { signal } = options;
+    const passage = { proxies: this.#proxies, target, signal, targetSpeaksFirst };
+    return untilProven(async () => {
+      const conn = await this.#first(options);
+      return await passProxies(conn, passage, this.#settings, unwatched);
+    });
+  }
+
+  /** A connection to the first proxy. */
+  async #first(options: DialOptions): Promise<Conn> {
     const [first] = this.#proxies;
-    let conn: Conn;
+    const { signal } = options;
     try {
-      conn = await this.#settings.dialer.dial(addressOf(first), options);
+      const dialing = (async () =>
+        guardedConn(await this.#settings.dialer.dial(addressOf(first), options)))();
+      return await abortable(dialing, signal, { discard: (late) => late.close() });
     } catch (error) {
       throw unreachable(first, error);
     }
-    const { signal } = options;
-    const passage = { proxies: this.#proxies, target, signal, targetSpeaksFirst };
-    return await passProxies(conn, passage, this.#settings, unwatched);
   }
 }
 
@@ -125,7 +147,10 @@ export function proxyDialer(
   if (parsed.length === 0) throw invalid("no proxy is given");
   const { dialer = systemDialer(), resolve } = options;
   const { lookUp } = hostFinder({ dialer, resolve });
-  return new ProxyDialer(parsed, proxySettings(options, { dialer, lookUp, clock: systemClock }));
+  return new ProxyDialer(
+    parsed,
+    proxySettings(options, { dialer, lookUp, clock: systemClock, sessions: null }),
+  );
 }
 
 function invalid(why: string): HttpError {

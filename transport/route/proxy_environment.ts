@@ -13,7 +13,7 @@ import {
   unmappedBytes,
 } from "../../conn/names/ip_address.ts";
 import { isLocalhost, isOfClass } from "../../conn/names/ip_class.ts";
-import type { HttpRequest } from "../http_request.ts";
+import type { HttpRequest } from "../message/http_request.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -46,8 +46,9 @@ interface Host {
  *   What is none of these excepts nothing. Names are not resolved.
  * - `localhost`, names below it and loopback addresses are never proxied.
  *
- * Nothing calls this by itself: pass the result as the option `proxy` of a transport. On Deno it
- * needs `--allow-env`, unless `env` is given.
+ * Nothing calls this by itself: pass the result as the option `proxy` of a transport, which also
+ * takes `"environment"` for the environment of the process. On Deno it needs `--allow-env`, unless
+ * `env` is given.
  *
  * @param env Default: the environment of the process.
  * @returns Gives the proxy of a request, null for none. Each proxy is the same `URL` every time, for
@@ -70,34 +71,56 @@ interface Host {
 export function proxyFromEnvironment(
   env?: Record<string, string | undefined>,
 ): (request: HttpRequest) => URL | null {
-  const read = env === undefined ? readProcess : readGiven;
-  const { proxies, exceptions } = read(env ?? {});
+  return environmentProxy(env) ?? (() => null);
+}
+
+/**
+ * As {@linkcode proxyFromEnvironment}.
+ *
+ * @returns Null: the environment names no proxy.
+ */
+export function environmentProxy(
+  env?: Environment,
+): ((request: HttpRequest) => URL | null) | null {
+  const { proxies, isExcepted } = readEnvironment(env);
+  if (proxies.size === 0) return null;
   return (request) => {
     const proxy = proxies.get(request.scheme) ?? null;
     if (proxy === null) return null;
-    const ip = parseHostIp(request.hostname);
-    const host: Host = {
-      name: withoutDot(request.hostname.toLowerCase()),
-      bytes: ip && unmappedBytes(ip.bytes),
-    };
+    const host = hostOf(request);
     if (host.bytes === null ? isLocalhost(host.name) : isOfClass(host.bytes, "loopback")) {
       return null;
     }
-    const isExcepted = exceptions.some(({ port, matches }) =>
-      (port === null || port === request.port) && matches(host)
-    );
-    return isExcepted ? null : proxy;
+    return isExcepted(request.port, host) ? null : proxy;
   };
+}
+
+/**
+ * Reads a list like that of `NO_PROXY`.
+ *
+ * Pure.
+ *
+ * @returns Tells whether the list excepts the server of a request.
+ */
+export function noProxyList(list: string): (request: HttpRequest) => boolean {
+  const isExcepted = readExceptions(list);
+  return (request) => isExcepted(request.port, hostOf(request));
+}
+
+function hostOf({ hostname }: HttpRequest): Host {
+  const ip = parseHostIp(hostname);
+  return { name: withoutDot(hostname.toLowerCase()), bytes: ip && unmappedBytes(ip.bytes) };
 }
 
 interface Settings {
   readonly proxies: ReadonlyMap<string, URL>;
-  readonly exceptions: readonly Exception[];
+  readonly isExcepted: (port: number, host: Host) => boolean;
 }
 
-function readProcess(): Settings {
+function readEnvironment(given: Environment | undefined): Settings {
   try {
-    return readGiven((globalThis as { process?: { env?: Environment } }).process?.env ?? {});
+    const world = globalThis as { process?: { env?: Environment } };
+    return readGiven(given ?? world.process?.env ?? {});
   } catch (cause) {
     if (cause instanceof HttpError) throw cause;
     throw invalid("Cannot read the environment: not permitted", cause);
@@ -112,7 +135,13 @@ function readGiven(env: Environment): Settings {
   if (http !== null) proxies.set("http:", http);
   if (https !== null) proxies.set("https:", https);
   const noProxy = firstOf(env, ["no_proxy", "NO_PROXY"])?.value ?? "";
-  return { proxies, exceptions: noProxy.split(/[\s,]+/).flatMap(parseException) };
+  return { proxies, isExcepted: readExceptions(noProxy) };
+}
+
+function readExceptions(list: string): Settings["isExcepted"] {
+  const exceptions = list.split(/[\s,]+/).flatMap(parseException);
+  return (asked, host) =>
+    exceptions.some(({ port, matches }) => (port === null || port === asked) && matches(host));
 }
 
 function isCgi(env: Environment): boolean {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { HttpError } from "../../conn/http_error.ts";
+import { type Attempt, HttpError, keepStack } from "../../conn/http_error.ts";
 import type { HttpHeaders } from "../../http/http_headers.ts";
 import { NEVER_SENT } from "../attempt.ts";
 
@@ -27,11 +27,13 @@ export interface ProxyErrorOptions {
   reply?: number;
   /** The error underneath. */
   cause?: unknown;
+  /** Attempts before it. Default: there were none, and this one was never sent. */
+  attempts?: readonly Attempt[];
 }
 
 /**
  * A proxy refused, or did not keep to its protocol. Its code is always `ERR_PROXY`, its phase
- * `"proxy"`; nothing of the request was sent. That a proxy cannot be reached is `ERR_DIAL`, that its
+ * `"proxy"`; nothing of the request was sent, unless an attempt before this one had sent it. That a proxy cannot be reached is `ERR_DIAL`, that its
  * certificate is refused is `ERR_TLS`.
  *
  * @example
@@ -64,9 +66,27 @@ export class ProxyError extends HttpError {
   constructor(message: string, options: ProxyErrorOptions) {
     const { proxy, response, reply, cause } = options;
     // Until a proxy has opened the way nothing of a request can have been sent.
-    super("ERR_PROXY", message, { phase: "proxy", attempt: NEVER_SENT, cause });
+    const { attempts = [NEVER_SENT] } = options;
+    super("ERR_PROXY", message, { phase: "proxy", attempts, cause });
     this.proxy = proxy;
     this.response = response ?? null;
     this.reply = reply ?? null;
   }
+
+  /** The same error, of a request that took these attempts. */
+  override withAttempts(attempts: readonly Attempt[]): ProxyError {
+    const { message, proxy, cause } = this;
+    const response = this.response ?? undefined;
+    const reply = this.reply ?? undefined;
+    return keepStack(
+      this,
+      new ProxyError(message, { proxy, response, reply, cause, attempts }),
+    );
+  }
 }
+
+/**
+ * A proxy has asked for a proof that can be given, and has closed the connection: the next one says
+ * it at once.
+ */
+export class ProofWanted extends ProxyError {}

@@ -6,14 +6,17 @@
 import { abortable } from "../../conn/abortable.ts";
 import type { Conn, TcpAddress } from "../../conn/conn.ts";
 import { nativeText } from "../../conn/conn_error.ts";
+import { guardedConn, unguardedConn } from "../../conn/guarded_conn.ts";
 import { HttpError } from "../../conn/http_error.ts";
 import { parseIp } from "../../conn/names/ip_address.ts";
+import { withSessions } from "../../conn/tls_sessions.ts";
 import { withUnread } from "../../conn/unread_conn.ts";
-import { connectTunnel, type Tunnel } from "../connect_tunnel.ts";
-import { ProxyError } from "./proxy_error.ts";
+import { connectTunnel, type Tunnel } from "./connect_tunnel.ts";
+import { ProofWanted, ProxyError } from "./proxy_error.ts";
 import { addressOf, isHttpProxy, type ProxyServer } from "./proxy_server.ts";
 import type { ProxySettings } from "./proxy_settings.ts";
 import { socksTunnel } from "./socks.ts";
+import { spokenOn } from "./spoken_protocol.ts";
 
 /** Where to go, and through what. */
 export interface Passage {
@@ -30,13 +33,17 @@ export interface Passage {
 export interface PassageWatcher {
   /** TLS to a proxy. */
   secureProxy(proxy: ProxyServer, run: () => Promise<Conn>): Promise<Conn>;
-  /** A tunnel from a proxy to a target. */
-  openTunnel(proxy: ProxyServer, target: TcpAddress, run: () => Promise<Tunnel>): Promise<Tunnel>;
+  /** A tunnel from a proxy to a target, asked for over `through`. */
+  openTunnel(
+    proxy: ProxyServer,
+    hop: { to: TcpAddress; through: Conn },
+    run: () => Promise<Tunnel>,
+  ): Promise<Tunnel>;
 }
 
 /**
- * Goes through the proxies. Takes over `conn`, which leads to the first: whatever goes wrong, it is
- * closed.
+ * Goes through the proxies. Takes over `conn`, which leads to the first and can be relied on:
+ * whatever goes wrong, it is closed.
  *
  * Cancel: the signal closes `conn` and rejects with its reason at once.
  *
@@ -54,7 +61,10 @@ export async function passProxies(
   for (const [index, proxy] of proxies.entries()) {
     if (proxy.scheme === "https:") {
       const plain = passed;
-      passed = await watcher.secureProxy(proxy, () => secured(plain, proxy, signal, settings));
+      const way = "proxy " +
+        proxies.slice(0, index + 1).map(({ identity }) => identity).join(" > ");
+      const secure = () => secured(plain, proxy, signal, settings, way);
+      passed = await watcher.secureProxy(proxy, secure);
     }
     const isLast = index === proxies.length - 1;
     const next = isLast ? target : addressOf(proxies[index + 1]);
@@ -72,12 +82,31 @@ export async function passProxies(
     const through = passed;
     const { unread } = await watcher.openTunnel(
       proxy,
-      next,
+      { to: next, through },
       () => closedOnFailure(through, proxy, signal, open(through)),
     );
     passed = withUnread(passed, unread);
   }
   return passed;
+}
+
+/** Count. Ways that are gone for one connection: each proxy may ask for a proof, and close. */
+const MAX_PASSAGES = 4;
+
+/**
+ * Goes a way again, from its beginning, where a proxy wanted a proof and closed the connection.
+ *
+ * @param pass Dials, and goes through the proxies.
+ * @throws As `pass` does.
+ */
+export async function untilProven<T>(pass: () => Promise<T>): Promise<T> {
+  for (let passages = 1;; passages++) {
+    try {
+      return await pass();
+    } catch (error) {
+      if (!(error instanceof ProofWanted) || passages === MAX_PASSAGES) throw error;
+    }
+  }
 }
 
 /** SOCKS servers are asked for names, but with `socks5:` for the address that is found here. */
@@ -109,10 +138,17 @@ function secured(
   conn: Conn,
   proxy: ProxyServer,
   signal: AbortSignal | undefined,
-  { dialer, proxyTls }: ProxySettings,
+  { dialer, proxyTls, sessions }: ProxySettings,
+  way: string,
 ): Promise<Conn> {
-  const options = { ...proxyTls, serverName: proxyTls.serverName ?? proxy.hostname };
-  return closedOnFailure(conn, proxy, signal, dialer.startTls(conn, options, signal));
+  const named = { ...proxyTls, serverName: proxyTls.serverName ?? proxy.hostname };
+  const options = withSessions(named, sessions, way);
+  const securing = async (): Promise<Conn> => {
+    const made = guardedConn(await dialer.startTls(unguardedConn(conn), options, signal));
+    spokenOn(made, "http/1.1");
+    return made;
+  };
+  return closedOnFailure(conn, proxy, signal, securing());
 }
 
 async function closedOnFailure<T>(

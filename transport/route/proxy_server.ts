@@ -20,6 +20,8 @@ export interface ProxyServer {
   readonly username: string | null;
   /** Decoded; empty if only a name was given. */
   readonly password: string;
+  /** The value of a `Proxy-Authorization` for it, null without a name. @see RFC 7617 section 2 */
+  readonly credentials: string | null;
   /** The URL without credentials: for errors and traces. */
   readonly label: string;
   /** The URL with credentials: for keys, never shown. */
@@ -46,18 +48,6 @@ function isHttp(scheme: ProxyScheme): boolean {
 /** Where a proxy listens. */
 export function addressOf({ hostname, port }: ProxyServer): TcpAddress {
   return { transport: "tcp", hostname, port };
-}
-
-/**
- * The value of a `Proxy-Authorization` for this proxy; it has a name.
- *
- * Pure.
- *
- * @see RFC 7617 section 2
- */
-export function basicCredentials({ username, password }: ProxyServer): string {
-  const bytes = new TextEncoder().encode(`${username}:${password}`);
-  return `Basic ${btoa(String.fromCharCode(...bytes))}`;
 }
 
 /**
@@ -98,6 +88,7 @@ export function parseProxy(input: string | URL): ProxyServer {
     port,
     username: hasCredentials ? username : null,
     password,
+    credentials: hasCredentials ? basicCredentials(username, password) : null,
     label,
     identity: hasCredentials ? `${scheme}//${url.username}:${url.password}@${host}:${port}` : label,
   };
@@ -143,4 +134,9 @@ function decoded(text: string): string {
 /** `ERR_INVALID_REQUEST` for a proxy that cannot be used. */
 export function invalidProxy(why: string): HttpError {
   return new HttpError("ERR_INVALID_REQUEST", `Cannot use this proxy: ${why}`, { phase: "proxy" });
+}
+
+function basicCredentials(username: string, password: string): string {
+  const bytes = new TextEncoder().encode(`${username}:${password}`);
+  return `Basic ${btoa(String.fromCharCode(...bytes))}`;
 }

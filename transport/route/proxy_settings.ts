@@ -6,11 +6,22 @@
 import type { Dialer, TcpAddress, TlsOptions } from "../../conn/conn.ts";
 import { HttpError } from "../../conn/http_error.ts";
 import { checkTlsOptions } from "../../conn/tls_options.ts";
+import type { TlsSessions } from "../../conn/tls_sessions.ts";
 import { HttpHeaders, type HttpHeadersInit } from "../../http/http_headers.ts";
 import type { Clock } from "../clock.ts";
+import { type ProxyAuth, ProxyLogins } from "./proxy_login.ts";
+import { checkOffered } from "./spoken_protocol.ts";
 
 /** How proxies are spoken to. */
 export interface ProxySpeechOptions {
+  /**
+   * How HTTP proxies are told the credentials of their URLs. `"basic"`: they are shown at once, and
+   * proven (RFC 7616) to a proxy that asks for a proof. `"digest"`: proven where a proxy asks for it,
+   * and never shown.
+   *
+   * @default {"basic"}
+   */
+  proxyAuth?: ProxyAuth;
   /** For the TLS of `https:` proxies; `serverName` defaults to each proxy's host. */
   proxyTls?: TlsOptions;
   /**
@@ -37,6 +48,10 @@ export interface ProxySpeechOptions {
 export interface ProxySettings {
   readonly dialer: Dialer;
   readonly proxyTls: TlsOptions;
+  /** Of TLS with proxies too; null: none is taken up again. */
+  readonly sessions: TlsSessions | null;
+  /** What they are told of who asks. */
+  readonly logins: ProxyLogins;
   readonly connectHeaders: HttpHeaders | ((proxy: URL, target: string) => HttpHeadersInit) | null;
   readonly onConnectResponse: ProxySpeechOptions["onProxyConnectResponse"] | null;
   /** The addresses of a host that may be dialled, best first; one at least. */
@@ -51,13 +66,21 @@ export interface ProxySettings {
  */
 export function proxySettings(
   options: ProxySpeechOptions,
-  tools: Pick<ProxySettings, "dialer" | "lookUp" | "clock">,
+  tools: Pick<ProxySettings, "dialer" | "lookUp" | "clock" | "sessions">,
 ): ProxySettings {
   const { proxyTls = {}, proxyConnectHeaders: headers, onProxyConnectResponse } = options;
+  const { proxyAuth = "basic" } = options;
+  if (proxyAuth !== "basic" && proxyAuth !== "digest") {
+    throw new HttpError("ERR_INVALID_REQUEST", 'proxyAuth is neither "basic" nor "digest"', {
+      phase: "proxy",
+    });
+  }
   checkTlsOptions(proxyTls);
+  checkOffered("proxyTls", proxyTls, "never");
   return {
     ...tools,
     proxyTls: copiedTls(proxyTls),
+    logins: new ProxyLogins(proxyAuth),
     connectHeaders: headers === undefined
       ? null
       : typeof headers === "function"
@@ -83,7 +106,8 @@ export function copiedTls(tls: TlsOptions): TlsOptions {
  */
 export function connectFields(init: HttpHeadersInit): HttpHeaders {
   // A promise has no fields, and what it will have would be left out without a word.
-  if (init instanceof Promise) {
+  if (typeof (init as Partial<Promise<unknown>> | null)?.then === "function") {
+    Promise.resolve(init).catch(() => {});
     throw new HttpError("ERR_INVALID_REQUEST", "proxyConnectHeaders cannot be a promise", {
       phase: "proxy",
     });

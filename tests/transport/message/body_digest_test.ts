@@ -6,7 +6,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import { Client, HttpRequest, type HttpRequestInit, type HttpResponse, Transport } from "../../../mod.ts";
+import {
+  Client,
+  HttpRequest,
+  type HttpRequestInit,
+  type HttpResponse,
+  Transport,
+} from "../../../mod.ts";
 import { test } from "../../support/harness.ts";
 import { latin1, type RawConnection, withRawServer } from "../../support/raw_server.ts";
 import { pause, until } from "../../support/waiting.ts";

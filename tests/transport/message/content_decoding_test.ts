@@ -4,8 +4,11 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import fc from "fast-check";
 import {
   brotliCompressSync,
+  constants,
   deflateRawSync,
   deflateSync,
   gzipSync,
@@ -13,6 +16,7 @@ import {
 } from "node:zlib";
 import {
   decodableCodings,
+  type HttpError,
   HttpRequest,
   type HttpRequestInit,
   type HttpResponse,
@@ -20,7 +24,8 @@ import {
   type TransportOptions,
 } from "../../../mod.ts";
 import { test } from "../../support/harness.ts";
-import { latin1, withRawServer } from "../../support/raw_server.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
+import { ConnectionEndedError, latin1, withRawServer } from "../../support/raw_server.ts";
 import { until } from "../../support/waiting.ts";
 
 const TEXT = "some text, some text, some text";
@@ -320,5 +325,245 @@ test("T48 a body that expands too far is an error, by each layer and by both tog
         else await assert.rejects(response.bytes(), { code: "ERR_DECODE" }, codings);
       });
     }
+  }
+});
+
+/** What came of reading a body: its length and digest, or the code of the error. */
+async function outcome(read: () => Promise<Uint8Array>): Promise<string> {
+  try {
+    const bytes = await read();
+    return `${bytes.length} bytes, ${createHash("sha256").update(bytes).digest("base64")}`;
+  } catch (error) {
+    const { code, phase } = error as HttpError;
+    return `${code} in ${phase}`;
+  }
+}
+
+async function piecewise(response: HttpResponse, roomBytes: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  const p = new Uint8Array(roomBytes);
+  for (let n = await response.body.read(p); n !== null; n = await response.body.read(p)) {
+    pieces.push(p.slice(0, n));
+  }
+  return Buffer.concat(pieces);
+}
+
+const codecs: Record<string, (content: Uint8Array) => Uint8Array> = {
+  gzip: (content) => gzipSync(content),
+  deflate: (content) => deflateSync(content),
+  br: (content) => brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 3 } }),
+  zstd: (content) => zstdCompressSync(content),
+};
+
+const codedBodies = fc.record({
+  codings: fc.array(fc.constantFrom(...Object.keys(codecs)), { minLength: 1, maxLength: 3 }),
+  /** Some compress to nothing, some not at all; some expand too far. */
+  size: fc.oneof(fc.nat(40_000), fc.nat(3_000_000)),
+  step: fc.nat(2),
+  harm: fc.constantFrom("none", "none", "cut", "changed", "followed", "padded"),
+  at: fc.double({ min: 0, max: 1, noNaN: true }),
+  pieceBytes: fc.constantFrom(null, null, 1_000, 20_000),
+  maxExpansionRatio: fc.constantFrom(0, 1, 30, 1_000),
+  integrity: fc.constantFrom("none", "right", "wrong"),
+  roomBytes: fc.integer({ min: 1_000, max: 70_000 }),
+});
+
+test("T47 T48 T53 decoding: bytes() comes to what reading piece by piece comes to, whatever is sent", async () => {
+  let head = "";
+  let content: Uint8Array = new Uint8Array(0);
+  let pieceBytes: number | null = null;
+  const told: Record<string, number> = {};
+  await withRawServer(async (connection) => {
+    try {
+      for (;;) {
+        await connection.readHead();
+        await connection.send(head);
+        if (pieceBytes === null) await connection.send(content);
+        for (let at = 0; pieceBytes !== null && at <= content.length; at += pieceBytes) {
+          const piece = latin1(content.subarray(at, at + pieceBytes));
+          if (piece !== "") await connection.send(`${piece.length.toString(16)}\r\n${piece}\r\n`);
+        }
+        if (pieceBytes !== null) await connection.send("0\r\n\r\n");
+      }
+    } catch (error) {
+      if (!(error instanceof ConnectionEndedError)) throw error;
+    }
+  }, async (server) => {
+    await fc.assert(
+      fc.asyncProperty(codedBodies, async (one) => {
+        const original = new Uint8Array(one.size);
+        for (let i = 0; i < one.size; i++) original[i] = Math.imul(i, one.step * 2654435) >>> 13;
+        content = original;
+        for (const coding of one.codings) content = codecs[coding](content);
+        const at = Math.floor(one.at * content.length);
+        if (one.harm === "cut") content = content.subarray(0, at);
+        if (one.harm === "changed" && content.length > 0) {
+          content = Uint8Array.from(content);
+          content[Math.min(at, content.length - 1)] ^= 0x11;
+        }
+        if (one.harm === "followed") content = Buffer.concat([content, Buffer.from("more")]);
+        if (one.harm === "padded") content = Buffer.concat([content, new Uint8Array(9)]);
+        pieceBytes = one.pieceBytes;
+        const framing = pieceBytes === null
+          ? `Content-Length: ${content.length}`
+          : "Transfer-Encoding: chunked";
+        head = [
+          "HTTP/1.1 200 OK",
+          ...one.codings.map((coding) => `Content-Encoding: ${coding}`),
+          framing,
+          "",
+          "",
+        ].join("\r\n");
+        const stated = createHash("sha256").update(
+          one.integrity === "right" ? original : "something else",
+        ).digest("base64");
+        const transport = new Transport({ maxExpansionRatio: one.maxExpansionRatio });
+        const came: number[] = [];
+        const get = (): Promise<HttpResponse> => {
+          came.unshift(0);
+          return transport.roundTrip(
+            new HttpRequest(server.origin, {
+              onDownloadProgress: ({ bytes }) => void (came[0] = bytes),
+              ...one.integrity === "none" ? {} : { integrity: `sha256-${stated}` },
+            }),
+          );
+        };
+        try {
+          const whole = await get();
+          const once = await outcome(() => whole.bytes());
+          await until("nothing is active", () => transport.stats().active === 0);
+          const other = await get();
+          const byPieces = await outcome(() => piecewise(other, one.roomBytes));
+          await until("nothing is active", () => transport.stats().active === 0);
+          assert.equal(once, byPieces);
+          if (!once.startsWith("ERR")) assert.deepEqual(came, [content.length, content.length]);
+          const kind = once.startsWith("ERR") ? once : "bytes";
+          told[kind] = (told[kind] ?? 0) + 1;
+          // Once more: whoever asks again is told that it was asked for.
+          await assert.rejects(whole.bytes());
+        } finally {
+          transport.destroy();
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+  assert.deepEqual(Object.keys(told).sort(), ["ERR_DECODE in body", "bytes"]);
+});
+
+test("decoding: bytes() behind a read, beside a read, and closed", async () => {
+  const content = gzipSync(TEXT);
+  const lines = ["Content-Encoding: gzip"];
+  for (const pieceBytes of [undefined, 5]) {
+    await withCoded({ lines, content, pieceBytes }, async (response) => {
+      const p = new Uint8Array(4);
+      assert.equal(await response.body.read(p), 4);
+      assert.equal(await response.text(), TEXT.slice(4));
+    });
+  }
+  const held = async (run: (response: HttpResponse, goOn: () => void) => Promise<void>) => {
+    const rest = Promise.withResolvers<void>();
+    await withRawServer(async (connection) => {
+      await connection.readHead();
+      const head = `HTTP/1.1 200 OK\r\n${lines[0]}\r\nContent-Length: ${content.length}\r\n\r\n`;
+      await connection.send(head + latin1(content.subarray(0, 9)));
+      await rest.promise;
+      await connection.send(content.subarray(9));
+    }, async (server) => {
+      const transport = new Transport();
+      const response = await transport.roundTrip(new HttpRequest(server.origin));
+      await run(response, rest.resolve);
+      rest.resolve();
+      await until("nothing is active", () => transport.stats().active === 0);
+      transport.destroy();
+      await server.allClosed();
+    });
+  };
+  await held(async (response, goOn) => {
+    const reading = response.bytes();
+    await assert.rejects(response.body.read(new Uint8Array(4)), { code: "ERR_INVALID_REQUEST" });
+    goOn();
+    assert.equal(new TextDecoder().decode(await reading), TEXT);
+    assert.equal(await response.body.read(new Uint8Array(4)), null);
+    await assert.rejects(response.bytes(), { code: "ERR_BODY_CLOSED" });
+  });
+  await held(async (response, goOn) => {
+    const closed = assert.rejects(response.bytes(), { code: "ERR_BODY_CLOSED" });
+    const closing = response.body.close();
+    goOn();
+    await closing;
+    await closed;
+  });
+});
+
+/** Lets time and turns pass. */
+async function passes(clock: ManualClock): Promise<void> {
+  for (let i = 0; i < 20; i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(200);
+  }
+}
+
+test("T53 decoding: what is wrong with content that goes on is told before its end, which may never come", async () => {
+  const content = gzipSync(TEXT.repeat(20));
+  const broken = Uint8Array.from(content);
+  broken.fill(0xff, 12, 30);
+  for (const framing of ["Content-Length: 5000", "Transfer-Encoding: chunked"]) {
+    for (const [what, code] of [["broken", "ERR_DECODE"], ["cut", "ERR_BODY_CLOSED"]] as const) {
+      const clock = new ManualClock();
+      await withRawServer(async (connection) => {
+        await connection.readHead();
+        const sent = what === "broken" ? broken : content.subarray(0, 30);
+        const start = framing.startsWith("T") ? "1000\r\n" : "";
+        await connection.send(
+          `HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n${framing}\r\n\r\n${start}${latin1(sent)}`,
+        );
+        await connection.clientEnded;
+      }, async (server) => {
+        const transport = new Transport({ clock });
+        const response = await transport.roundTrip(new HttpRequest(server.origin));
+        const told = assert.rejects(response.bytes(), { code });
+        let isTold = false;
+        told.then(() => isTold = true, () => isTold = true);
+        await passes(clock);
+        // It may still go on.
+        if (what === "cut") await response.body.close();
+        await until("it is told", () => {
+          clock.advance(200);
+          return isTold;
+        });
+        await told;
+        await until("nothing is active", () => transport.stats().active === 0);
+        transport.destroy();
+        await server.allClosed();
+      });
+    }
+  }
+});
+
+test("decoding: content that comes late is the same", async () => {
+  const content = gzipSync(TEXT.repeat(20));
+  for (const cut of [0, 1, 10, 40, content.length - 1]) {
+    const clock = new ManualClock();
+    const rest = Promise.withResolvers<void>();
+    await withRawServer(async (connection) => {
+      await connection.readHead();
+      await connection.send(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n" +
+          `Content-Length: ${content.length}\r\n\r\n${latin1(content.subarray(0, cut))}`,
+      );
+      await rest.promise;
+      await connection.send(content.subarray(cut));
+    }, async (server) => {
+      const transport = new Transport({ clock });
+      const response = await transport.roundTrip(new HttpRequest(server.origin));
+      const reading = response.text();
+      await passes(clock);
+      rest.resolve();
+      assert.equal(await reading, TEXT.repeat(20));
+      await until("nothing is active", () => transport.stats().active === 0);
+      transport.destroy();
+      await server.allClosed();
+    });
   }
 });

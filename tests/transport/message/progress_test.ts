@@ -11,10 +11,10 @@ import {
   HttpRequest,
   type HttpRequestInit,
   type TransferProgress,
-  Transport,
 } from "../../../mod.ts";
 import { test } from "../../support/harness.ts";
 import { type RawConnection, withRawServer } from "../../support/raw_server.ts";
+import { steadyTransport } from "../../support/steady_transport.ts";
 import { pause, settled, until } from "../../support/waiting.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -78,7 +78,7 @@ test("progress: of what is sent, in slices of 64 KiB at most, up to all of it", 
       await connection.send(OK);
     }
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     for (const [name, body, init, total] of sources) {
       const told = new Told();
       const response = await transport.roundTrip(
@@ -106,7 +106,7 @@ test("progress: what a server does not read is not counted as sent", async () =>
     await connection.readHead();
     connection.pause();
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const told = new Told();
     const size = 256 * 1024 * 1024;
     const controller = new AbortController();
@@ -158,7 +158,7 @@ test("progress: of what comes, before content codings are taken off", async () =
         connection.end();
       }, async (server) => {
         const told = new Told();
-        const transport = new Transport();
+        const transport = steadyTransport();
         const client = new Client({ transport });
         const response = await client.get(server.origin, { onDownloadProgress: told.hook });
         const body = await response.bytes();
@@ -178,7 +178,7 @@ test("progress: nothing is told of bodies that are not there", async () => {
       await connection.send("HTTP/1.1 204 No Content\r\n\r\n");
     }
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const told = new Told();
     const { hook } = told;
     for (const body of [null, ""]) {
@@ -205,7 +205,7 @@ test("progress: it follows a redirect, and begins again where the body is sent a
     await readBody(connection);
     await connection.send(OK);
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const client = new Client({ transport });
     const up: number[] = [];
     const down: number[] = [];

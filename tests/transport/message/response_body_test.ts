@@ -5,9 +5,10 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { HttpError, HttpRequest, type HttpResponse, Transport } from "../../../mod.ts";
+import { HttpError, HttpRequest, type HttpResponse } from "../../../mod.ts";
 import { test } from "../../support/harness.ts";
 import { type RawConnection, type RawServer, withRawServer } from "../../support/raw_server.ts";
+import { steadyTransport } from "../../support/steady_transport.ts";
 import { pause, until } from "../../support/waiting.ts";
 
 const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
@@ -29,7 +30,7 @@ async function withResponse(
       else await answer(connection);
     }
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     await run(await transport.roundTrip(new HttpRequest(server.origin)), server);
     await until("nothing is active", () => transport.stats().active === 0);
     const next = await transport.roundTrip(new HttpRequest(server.origin));
@@ -454,7 +455,7 @@ test("toWeb() of a response whose body the platform does not show lets its conne
     await connection.send("HTTP/1.1 205 Reset Content\r\nContent-Length: 5\r\n\r\nab");
     await connection.clientEnded;
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const response = await transport.roundTrip(new HttpRequest(server.origin));
     assert.equal(response.toWeb().body, null);
     await until("its connection is free", () => transport.stats().active === 0);

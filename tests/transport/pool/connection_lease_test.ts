@@ -6,10 +6,16 @@
  */
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { HttpRequest, type HttpRequestInit, type HttpResponse, Transport } from "../../../mod.ts";
+import {
+  HttpRequest,
+  type HttpRequestInit,
+  type HttpResponse,
+  type Transport,
+} from "../../../mod.ts";
 import { ScriptedConn, scriptedDialer } from "../../../testing/mod.ts";
 import { test } from "../../support/harness.ts";
 import { plain, plainHead } from "../../support/sent_bytes.ts";
+import { steadyTransport } from "../../support/steady_transport.ts";
 import { until } from "../../support/waiting.ts";
 
 const HEAD = plainHead("GET /");
@@ -36,7 +42,7 @@ function twoExchanges(first: string, firstBody: string): {
     .expect(HEAD).send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsec");
   const dialer = scriptedDialer(conn);
   return {
-    transport: new Transport({ dialer, ...plain.options }),
+    transport: steadyTransport({ dialer, ...plain.options }),
     conn,
     check: () => dialer.assertConsumed(),
   };
@@ -118,7 +124,7 @@ test("lease: after an abort what is buffered of the body is not given out", asyn
   ) {
     const controller = new AbortController();
     const conn = new ScriptedConn().expect(HEAD).send(`HTTP/1.1 200 OK\r\n${rest}`).waitForClose();
-    const transport = new Transport({ dialer: scriptedDialer(conn), ...plain.options });
+    const transport = steadyTransport({ dialer: scriptedDialer(conn), ...plain.options });
     const response = await transport.roundTrip(request({ signal: controller.signal }));
     controller.abort(new Error("aborted"));
     await assert.rejects(response.body.read(new Uint8Array(4)), /aborted/);
@@ -136,7 +142,7 @@ test("lease: content behind the end of its coding does not keep the connection",
     const conn = new ScriptedConn().expect(HEAD)
       .send("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n")
       .send(chunk).send(rest);
-    const transport = new Transport({ dialer: scriptedDialer(conn), ...plain.options });
+    const transport = steadyTransport({ dialer: scriptedDialer(conn), ...plain.options });
     const response = await transport.roundTrip(request({ decompress: true }));
     await response.text().then((text) => assert.equal(text, "first"), () => {});
     await response.body.close();
@@ -154,7 +160,7 @@ test("lease: leniently read bodies do not lead to reuse", async () => {
   for (const [body, deviation] of rows) {
     const conn = new ScriptedConn().expect(HEAD)
       .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").send(body).waitForClose();
-    const transport = new Transport({
+    const transport = steadyTransport({
       dialer: scriptedDialer(conn),
       ...plain.options,
       parser: "lenient",
@@ -186,7 +192,7 @@ for (const status of ["200 OK", "404 Not Found"]) {
       const conn = new LateConn()
         .expect(plainHead("POST /", "Content-Length: 6000") + "x".repeat(6_000))
         .send(`HTTP/1.1 ${status}\r\nContent-Length: 2\r\n\r\nok`);
-      const transport = new Transport({ dialer: scriptedDialer(conn), ...plain.options });
+      const transport = steadyTransport({ dialer: scriptedDialer(conn), ...plain.options });
       const response = await transport.roundTrip(request({ method: "POST", body: bytes }));
       assert.equal(await response.text(), "ok");
       assert.equal(transport.stats().active, 1);

@@ -21,6 +21,8 @@ const UNLIMITED: PoolLimits = {
 class Bench {
   readonly pool: Pool<number, string>;
   readonly log: string[] = [];
+  /** Which dials are waited for, as it is told. */
+  readonly wants: string[] = [];
   readonly dials: Ticket<string>[] = [];
   readonly leases: Map<number, Lease<number>> = new Map();
 
@@ -36,6 +38,8 @@ class Bench {
       },
       kept: () => {},
       discard: (connection, why) => this.log.push(`close ${connection} (${why})`),
+      dialsWanted: (key) => this.wants.push(`${key} wanted`),
+      dialsUnwanted: (key) => this.wants.push(`${key} unwanted`),
     });
   }
 
@@ -300,6 +304,30 @@ test("pool: dials whose requests were served otherwise are used before others ar
   assert.deepEqual(bench.said(), ["dial for r6", "dial for r7"]);
 });
 
+test("M8 pool: tells when nobody waits for the dials of a key any more, and when somebody does", () => {
+  const bench = new Bench({ maxConnsPerKey: 3 });
+  const wants = (): string[] => bench.wants.splice(0);
+  const first = bench.pool.enqueue("a", "r1")!;
+  const second = bench.pool.enqueue("a", "r2")!;
+  bench.pool.enqueue("b", "other");
+  assert.deepEqual(wants(), []);
+  bench.pool.cancel(first);
+  assert.deepEqual(wants(), []);
+  bench.pool.cancel(second);
+  bench.pool.cancel(second);
+  assert.deepEqual(wants(), ["a unwanted"]);
+  const third = bench.pool.enqueue("a", "r3")!;
+  bench.pool.enqueue("a", "r4");
+  assert.deepEqual(wants(), ["a wanted"]);
+  // Served by dials of others; its own goes on for nobody.
+  bench.dialled(bench.dials[0], 1);
+  bench.dialled(bench.dials[1], 2);
+  assert.deepEqual(wants(), ["a unwanted"]);
+  assert.equal(third.isWaiting, false);
+  bench.pool.dialFailed(bench.dials[3]);
+  assert.deepEqual(wants(), []);
+});
+
 test("pool: a model of it holds after any operations", () => {
   fc.assert(
     fc.property(limits, steps, (given, operations) => runModel(given, operations)),
@@ -314,6 +342,7 @@ function runModel(given: PoolLimits, operations: Step[]): void {
   const dialing: Ticket<number>[] = [];
   const waiting = new Map<number, Ticket<number>>();
   const served = new Set<number>();
+  const unwanted = new Set<string>();
   let nextConnection = 1;
   let nextRequest = 1;
   let nowMs = 0;
@@ -329,6 +358,11 @@ function runModel(given: PoolLimits, operations: Step[]): void {
     kept: () => {},
     discard: (connection) => {
       assert.equal(idle.delete(connection) || leased.delete(connection), true);
+    },
+    dialsWanted: (key) => assert.equal(unwanted.delete(key), true, "wanted again"),
+    dialsUnwanted: (key) => {
+      assert.equal(unwanted.has(key), false, "told once");
+      unwanted.add(key);
     },
   });
   const nth = <T>(items: Iterable<T>, n: number): T | undefined => {
@@ -412,6 +446,8 @@ function runModel(given: PoolLimits, operations: Step[]): void {
       assert.equal(counts.dialing, dialing.filter((ticket) => ticket.key === key).length, "dials");
       const queue = [...waiting.values()].filter((ticket) => ticket.key === key);
       assert.equal(counts.waiting, queue.length, "waiting");
+      if (counts.dialing === 0) unwanted.delete(key);
+      else assert.equal(unwanted.has(key), queue.length === 0, "who waits for its dials");
       const total = counts.idle + counts.active + counts.dialing;
       if (given.maxConnsPerKey > 0) assert.ok(total <= given.maxConnsPerKey, "maxConnsPerKey");
       if (given.maxDialsPerKey > 0) assert.ok(counts.dialing <= given.maxDialsPerKey, "dials");

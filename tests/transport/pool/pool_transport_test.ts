@@ -4,10 +4,11 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type Dialer, HttpError, HttpRequest, systemDialer, Transport } from "../../../mod.ts";
+import { type Dialer, HttpError, HttpRequest, systemDialer, type Transport } from "../../../mod.ts";
 import { HALF, OK, withGate } from "../../support/gated_server.ts";
 import { test } from "../../support/harness.ts";
 import { testAuthority, withRawServer } from "../../support/raw_server.ts";
+import { steadyTransport } from "../../support/steady_transport.ts";
 import { isPending, until } from "../../support/waiting.ts";
 import { heldDialer, WatchedSignal } from "../../support/watched_signal.ts";
 
@@ -39,7 +40,7 @@ function gatedDialer(): { dialer: Dialer; dials: { go(): void; fail(error: Error
 
 test("maxConnsPerHost: requests wait in their order, on one connection", async () => {
   await withGate(async (gate) => {
-    const transport = new Transport({ maxConnsPerHost: 2 });
+    const transport = steadyTransport({ maxConnsPerHost: 2 });
     const going = Array.from({ length: 12 }, (_, n) => gate.get(transport, `/${n}`));
     await until("two are under way", () => gate.requests.length === 2);
     assert.deepEqual(counts(transport), [0, 2, 0, 10]);
@@ -57,7 +58,7 @@ test("maxConnsPerHost: requests wait in their order, on one connection", async (
 
 test("maxConnsPerHost: a slot is free again after a reset, an abort, bad bytes and close", async () => {
   await withGate(async (gate) => {
-    const transport = new Transport({ maxConnsPerHost: 1 });
+    const transport = steadyTransport({ maxConnsPerHost: 1 });
     const endings: ((n: number, abort: () => void) => Promise<void>)[] = [
       (n) => Promise.resolve(gate.requests[n].connection.reset()),
       (n) => Promise.resolve(gate.requests[n].connection.end()),
@@ -90,7 +91,7 @@ test("maxConnsPerHost: a slot is free again after a reset, an abort, bad bytes a
 
 test("maxConnsPerHost: an upgrade leaves the pool, and the next one dials", async () => {
   await withGate(async (gate) => {
-    const transport = new Transport({ maxConnsPerHost: 1 });
+    const transport = steadyTransport({ maxConnsPerHost: 1 });
     const upgrading = transport.roundTrip(gate.request("/up", {
       headers: { "Connection": "Upgrade", "Upgrade": "echo" },
     }));
@@ -111,7 +112,7 @@ test("maxConnsPerHost: an upgrade leaves the pool, and the next one dials", asyn
 test("maxConnsPerHost: hosts do not count for each other", async () => {
   await withGate(async (one) => {
     await withGate(async (two) => {
-      const transport = new Transport({ maxConnsPerHost: 1 });
+      const transport = steadyTransport({ maxConnsPerHost: 1 });
       const going = [one.get(transport, "/1"), two.get(transport, "/2")];
       await Promise.all([(await one.next()).answer(), (await two.next()).answer()]);
       await Promise.all(going);
@@ -124,7 +125,7 @@ test("maxConnsPerHost: hosts do not count for each other", async () => {
 test("own dial or a freed connection: what comes first serves, the loser is kept", async () => {
   await withGate(async (gate) => {
     const { dialer, dials } = gatedDialer();
-    const transport = new Transport({ dialer });
+    const transport = steadyTransport({ dialer });
     const first = gate.get(transport, "/1");
     dials[0].go();
     const one = await gate.next();
@@ -160,7 +161,7 @@ test("own dial or a freed connection: what comes first serves, the loser is kept
 test("a cancelled request's dial serves the next request, or stays idle", async () => {
   await withGate(async (gate) => {
     const { dialer, dials } = gatedDialer();
-    const transport = new Transport({ dialer, maxConnsPerHost: 1 });
+    const transport = steadyTransport({ dialer, maxConnsPerHost: 1 });
     const watched = new WatchedSignal();
     const cancelled = gate.get(transport, "/1", { signal: watched.signal });
     const next = gate.get(transport, "/2");
@@ -193,7 +194,7 @@ function assertDialsOnly(transport: Transport): void {
 test("a failed dial frees its slot: the next request dials; the failure is its own request's", async () => {
   await withGate(async (gate) => {
     const { dialer, dials } = gatedDialer();
-    const transport = new Transport({ dialer, maxConnsPerHost: 1 });
+    const transport = steadyTransport({ dialer, maxConnsPerHost: 1 });
     const going = ["/1", "/2", "/3"].map((path) => gate.get(transport, path));
     for (const [n, failing] of going.slice(0, 2).entries()) {
       assert.deepEqual(counts(transport), [0, 0, 1, 3 - n]);
@@ -211,7 +212,7 @@ test("a failed dial frees its slot: the next request dials; the failure is its o
 
 test("maxWaitersPerHost: one more is refused at once, and none once there is room", async () => {
   await withGate(async (gate) => {
-    const transport = new Transport({ maxConnsPerHost: 1, maxWaitersPerHost: 2 });
+    const transport = steadyTransport({ maxConnsPerHost: 1, maxWaitersPerHost: 2 });
     const watched = new WatchedSignal();
     const going = [gate.get(transport, "/1"), gate.get(transport, "/2")];
     const given = gate.get(transport, "/3", { signal: watched.signal });
@@ -237,7 +238,7 @@ test("maxWaitersPerHost: one more is refused at once, and none once there is roo
 test("maxDialsPerHost: so many at once, and all of them in the end", async () => {
   await withGate(async (gate) => {
     const { dialer, dials } = gatedDialer();
-    const transport = new Transport({ dialer, maxDialsPerHost: 2 });
+    const transport = steadyTransport({ dialer, maxDialsPerHost: 2 });
     const going = Array.from({ length: 5 }, (_, n) => gate.get(transport, `/${n}`));
     for (let n = 0; n < 5; n++) {
       assert.equal(transport.stats().dialing, Math.min(2, 5 - n));
@@ -254,7 +255,7 @@ test("maxDialsPerHost: so many at once, and all of them in the end", async () =>
 
 test("closeIdleConnections: exchanges under way go on, their connections are kept", async () => {
   await withGate(async (gate) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const going = [gate.get(transport, "/1"), gate.get(transport, "/2")];
     const [one, two] = [await gate.next(), await gate.next()];
     await one.answer();
@@ -271,7 +272,7 @@ test("closeIdleConnections: exchanges under way go on, their connections are kep
 
 test("close(): dials and handshakes for nobody are ended too, and waited for", async () => {
   const { dialer, aborted } = heldDialer();
-  const transport = new Transport({ dialer });
+  const transport = steadyTransport({ dialer });
   const watched = new WatchedSignal();
   const going = transport.roundTrip(
     new HttpRequest("http://example.com/", { signal: watched.signal }),
@@ -287,7 +288,7 @@ test("close(): dials and handshakes for nobody are ended too, and waited for", a
 
 test("destroy(reason): every request fails with it, in every phase", async () => {
   await withGate(async (gate) => {
-    const transport = new Transport({ maxConnsPerHost: 3 });
+    const transport = steadyTransport({ maxConnsPerHost: 3 });
     await gate.exchange(transport, "/idle");
     const reading = transport.roundTrip(gate.request("/body"));
     await (await gate.next()).answer(HALF);
@@ -316,7 +317,7 @@ test("destroy(reason): every request fails with it, in every phase", async () =>
 
 test("close() waits for a lease's exchange, and ends the lease", async () => {
   await withGate(async (gate) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const lease = await transport.connect(gate.server.origin);
     const going = lease.roundTrip(gate.request("/"));
     const request = await gate.next();
@@ -341,7 +342,7 @@ test("T35 scheme, host and port of a connection are not shared; nor are transpor
         dial.dial({ transport: "tcp", hostname: "127.0.0.1", port }, options),
       startTls: (conn) => Promise.resolve(conn),
     };
-    const transport = new Transport({ dialer });
+    const transport = steadyTransport({ dialer });
     const urls = [
       `http://127.0.0.1:${port}/`,
       `https://127.0.0.1:${port}/`,
@@ -362,7 +363,7 @@ test("T35 scheme, host and port of a connection are not shared; nor are transpor
     await ask(transport, urls[0].replace("127.0.0.1", "127.1"));
     await ask(transport, "HTTP://LOCALHOST.:80/x?y");
     assert.deepEqual(gate.served.slice(-2), [0, 3]);
-    const other = new Transport({ dialer });
+    const other = steadyTransport({ dialer });
     await ask(other, urls[0]);
     assert.equal(gate.served.at(-1), urls.length);
     await Promise.all([transport.close(), other.close()]);
@@ -372,7 +373,7 @@ test("T35 scheme, host and port of a connection are not shared; nor are transpor
 test("over TLS a connection is used again, and limits hold", async () => {
   await withGate(async (gate) => {
     const tls = { caCerts: [testAuthority] };
-    const transport = new Transport({ tls, maxConnsPerHost: 1 });
+    const transport = steadyTransport({ tls, maxConnsPerHost: 1 });
     const going = [gate.get(transport, "/1"), gate.get(transport, "/2")];
     await (await gate.next()).answer();
     await (await gate.next()).answer();
@@ -384,7 +385,7 @@ test("over TLS a connection is used again, and limits hold", async () => {
 
 test("a refused dial leaves nothing, and says what it was", async () => {
   const port = await withRawServer(() => {}, (server) => Promise.resolve(server.port));
-  const transport = new Transport({ maxConnsPerHost: 1 });
+  const transport = steadyTransport({ maxConnsPerHost: 1 });
   const going = Array.from(
     { length: 3 },
     () => transport.roundTrip(new HttpRequest(`http://127.0.0.1:${port}/`)),

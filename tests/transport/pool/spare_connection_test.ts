@@ -5,9 +5,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type ClientTrace, HttpError, Transport } from "../../../mod.ts";
+import { type ClientTrace, HttpError, type Transport } from "../../../mod.ts";
 import { type Gate, withGate } from "../../support/gated_server.ts";
 import { test } from "../../support/harness.ts";
+import { steadyTransport } from "../../support/steady_transport.ts";
 import { until } from "../../support/waiting.ts";
 import { WatchedSignal } from "../../support/watched_signal.ts";
 
@@ -27,7 +28,7 @@ test("a spare connection that the server resets: GET is sent elsewhere, POST is 
       const trace: ClientTrace = {
         gotConn: ({ id, reused, wasIdle }) => void got.push([id, reused, wasIdle]),
       };
-      const transport = new Transport();
+      const transport = steadyTransport();
       await leaveSpare(gate, transport);
       const going = transport.roundTrip(gate.request("/", { method, trace })).then(
         (response) => response.text(),
@@ -54,7 +55,7 @@ test("a spare connection that the server resets: GET is sent elsewhere, POST is 
 test("a connection that goes to the next request at once was not idle", async () => {
   await withGate(async (gate) => {
     const got: unknown[] = [];
-    const transport = new Transport({
+    const transport = steadyTransport({
       maxConnsPerHost: 1,
       trace: { gotConn: ({ reused, wasIdle, idleMs }) => void got.push([reused, wasIdle, idleMs]) },
     });

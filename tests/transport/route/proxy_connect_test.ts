@@ -410,7 +410,7 @@ for (
     ["one endless line", `HTTP/1.1 200 OK\r\nA: ${"a".repeat(70_000)}`],
     ["endless lines", `HTTP/1.1 200 OK\r\n${"A: b\r\n".repeat(2_000)}`],
     ["a large head", `HTTP/1.1 200 OK\r\nA: ${"a".repeat(66_000)}\r\n\r\n`],
-    ["many early heads", "HTTP/1.1 103 Early\r\n\r\n".repeat(101)],
+    ["many early heads", "HTTP/1.1 103 Early\r\n\r\n".repeat(3_000)],
     ["large early heads", `HTTP/1.1 103 Early\r\nA: ${"a".repeat(30_000)}\r\n\r\n`.repeat(3)],
   ] as const
 ) {
@@ -422,6 +422,14 @@ for (
     assert.equal((error.cause as HttpError).code, "ERR_HEADERS_TOO_LARGE");
   });
 }
+
+test("M28 proxy: early heads before the answer to CONNECT are not counted", async () => {
+  const early = "HTTP/1.1 103 Early\r\n\r\n".repeat(2_000);
+  const conn = new ScriptedConn()
+    .expect(connectHead("example.com:443")).send(early + "HTTP/1.1 200 OK\r\n\r\n")
+    .expect(getHead("/", "example.com")).send(NO_CONTENT);
+  await assertSent({ options: { proxy: PROXY } }, conn);
+});
 
 test("proxy: a connection that breaks in the middle of CONNECT is the proxy's error", async () => {
   const conn = new ScriptedConn().expect(connectHead("example.com:443")).reset();

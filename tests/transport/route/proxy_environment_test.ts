@@ -6,8 +6,15 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import fc from "fast-check";
-import { HttpRequest, proxyFromEnvironment } from "../../../mod.ts";
+import {
+  createFetch,
+  defaultTransport,
+  HttpRequest,
+  proxyFromEnvironment,
+  Transport,
+} from "../../../mod.ts";
 import { test } from "../../support/harness.ts";
+import { type RawHandler, withRawServer } from "../../support/raw_server.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -307,4 +314,102 @@ test("T30: an environment that knows no case does not let HTTP_PROXY in by its o
   });
   assert.equal(windows["http_proxy"], "evil.test");
   assert.equal(proxyFor(windows, "http://example.com/"), null);
+});
+
+/** Runs with these variables of the process, and with none of the others that name proxies. */
+async function withEnvironment(env: Environment, run: () => Promise<void>): Promise<void> {
+  const names = ["http", "https", "all", "no"].flatMap((name) => [
+    `${name}_proxy`,
+    `${name}_proxy`.toUpperCase(),
+  ]);
+  const before = names.map((name) => [name, process.env[name]] as const);
+  const set = (name: string, value: string | undefined): void => {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  };
+  for (const name of names) set(name, env[name]);
+  try {
+    await run();
+  } finally {
+    for (const [name, value] of before) set(name, value);
+  }
+}
+
+/** A proxy, or a server, that answers with the target that it is asked for. */
+const naming: RawHandler = async (connection) => {
+  for (;;) {
+    const [, target] = (await connection.readHead()).split(" ");
+    await connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${target.length}\r\n\r\n${target}`);
+  }
+};
+
+const hosts = { "direct.test": "127.0.0.1" };
+
+test('M34 proxy: "environment" passes what the environment names, as when the transport was made', async () => {
+  await withRawServer(naming, async ({ port }) => {
+    const get = async (transport: Transport, url: string) => {
+      const response = await transport.roundTrip(new HttpRequest(url));
+      return await response.text();
+    };
+    await withEnvironment(
+      { HTTP_PROXY: `127.0.0.1:${port}`, NO_PROXY: "direct.test" },
+      async () => {
+        const transport = new Transport({ proxy: "environment", hosts });
+        process.env["HTTP_PROXY"] = "http://127.0.0.1:1";
+        process.env["NO_PROXY"] = "";
+        assert.equal(await get(transport, "http://proxied.test/a"), "http://proxied.test/a");
+        assert.equal(await get(transport, `http://direct.test:${port}/b`), "/b");
+        assert.equal(await get(transport, `http://127.0.0.1:${port}/c`), "/c");
+        assert.equal(await get(transport, `http://app.localhost:${port}/d`), "/d");
+        transport.destroy();
+      },
+    );
+  });
+});
+
+test("M34 the environment's proxies are for those who ask for them, fetch included", async () => {
+  await withRawServer(naming, async ({ port }) => {
+    await withEnvironment({ ALL_PROXY: `http://127.0.0.1:${port}` }, async () => {
+      const url = `http://direct.test:${port}/`;
+      const through = createFetch({ proxy: "environment", disableKeepAlives: true });
+      assert.equal(await (await through(url)).text(), url);
+      const around = createFetch({ hosts, disableKeepAlives: true });
+      assert.equal(await (await around(url)).text(), "/");
+      const transport = new Transport({ hosts });
+      const response = await transport.roundTrip(new HttpRequest(url));
+      assert.equal(await response.text(), "/");
+      transport.destroy();
+      assert.match(defaultTransport.explain(new HttpRequest("http://name.test/")), /^would dial/);
+      assert.deepEqual(Object.keys(defaultTransport.stats().perHost), []);
+    });
+  });
+});
+
+test('M34 proxy: "environment" where none is named is as no proxy', async () => {
+  await withRawServer(async (connection) => {
+    assert.match(await connection.readHead(), /\r\nProxy-Authorization: mine\r\n/);
+    await connection.send("HTTP/1.1 204 No Content\r\n\r\n");
+  }, async ({ origin }) => {
+    await withEnvironment({ NO_PROXY: "a.test", HTTP_PROXY: "" }, async () => {
+      const transport = new Transport({ proxy: "environment" });
+      const headers = { "Proxy-Authorization": "mine" };
+      const response = await transport.roundTrip(new HttpRequest(origin, { headers }));
+      assert.equal(response.status, 204);
+      transport.destroy();
+    });
+  });
+});
+
+test("M34 an environment that cannot be used is said when the transport is made, without its value", async () => {
+  await withEnvironment({ https_proxy: "http://user:canary@:1" }, () => {
+    assert.throws(() => new Transport({ proxy: "environment" }), {
+      code: "ERR_INVALID_REQUEST",
+      phase: "proxy",
+      message: "Cannot use environment variable https_proxy: not the URL of a proxy",
+    });
+    return Promise.resolve();
+  });
+  for (const proxy of [["environment"], "Environment", "environment "]) {
+    assert.throws(() => new Transport({ proxy }), { code: "ERR_INVALID_REQUEST" });
+  }
 });

@@ -14,13 +14,12 @@ import {
   HttpRequest,
   proxyDialer,
   type TlsOptions,
-  Transport,
   type TransportOptions,
 } from "../../../mod.ts";
 import { ScriptedConn, scriptedDialer } from "../../../testing/mod.ts";
 import * as certs from "../../support/certs.ts";
 import { test } from "../../support/harness.ts";
-import { withPeerProxies } from "../../support/peer_proxies.ts";
+import { startPeerProxies } from "../../support/peer_proxies.ts";
 import {
   bytesOf,
   latin1,
@@ -30,6 +29,9 @@ import {
   withRawServer,
 } from "../../support/raw_server.ts";
 import { NO_CONTENT } from "../../support/sent_bytes.ts";
+import { steadyTransport } from "../../support/steady_transport.ts";
+
+const ports = await startPeerProxies();
 
 const ESTABLISHED = "HTTP/1.1 200 OK\r\n\r\n";
 
@@ -44,38 +46,46 @@ const numbering: RawHandler = async (connection) => {
 
 for (const kind of ["http", "https", "socks5", "socks5h"] as const) {
   for (const tls of [false, true]) {
-    test(`T34 two ${tls ? "https" : "http"} servers behind one ${kind} proxy share no connection`, async () => {
-      await withPeerProxies((ports) =>
-        withRawServer(numbering, (first) =>
-          withRawServer(numbering, async (second) => {
-            const port = kind === "socks5h" ? ports.socks5 : ports[kind];
-            const transport = new Transport({
-              proxy: `${kind}://localhost:${port}`,
-              tls: { caCerts: [testAuthority] },
-              proxyTls: { caCerts: [testAuthority] },
-            });
-            const get = async (origin: string) => {
-              const response = await transport.roundTrip(new HttpRequest(origin));
-              await response.bytes();
-              return response.connection.id;
-            };
-            const one = await get(first.origin);
-            const two = await get(second.origin);
-            assert.notEqual(one, two);
-            assert.equal(await get(first.origin), one);
-            assert.equal(await get(second.origin), two);
-            assert.deepEqual([first.connections.length, second.connections.length], [1, 1]);
-            transport.destroy();
-          }, { tls }), { tls })
-      );
+    const isForwarded = !tls && (kind === "http" || kind === "https");
+    const shares = isForwarded ? "share their connection to it" : "share no connection";
+    test(`M33 T34 two ${tls ? "https" : "http"} servers behind one ${kind} proxy ${shares}`, async () => {
+      await withRawServer(numbering, (first) =>
+        withRawServer(numbering, async (second) => {
+          const port = kind === "socks5h" ? ports.socks5 : ports[kind];
+          const transport = steadyTransport({
+            proxy: `${kind}://localhost:${port}`,
+            tls: { caCerts: [testAuthority] },
+            proxyTls: { caCerts: [testAuthority] },
+          });
+          const get = async (origin: string) => {
+            const response = await transport.roundTrip(new HttpRequest(origin));
+            await response.bytes();
+            return response.connection.id;
+          };
+          const one = await get(first.origin);
+          const two = await get(second.origin);
+          assert.equal(one === two, isForwarded);
+          assert.equal(await get(first.origin), one);
+          assert.equal(await get(second.origin), two);
+          assert.deepEqual([first.connections.length, second.connections.length], [1, 1]);
+          transport.destroy();
+        }, { tls }), { tls });
     });
   }
 }
 
-/** One way to a server. */
+/** One way to a server, and which others share its connections: those of the same name. */
 interface Way {
   readonly url: string;
   readonly proxy: string | string[] | null;
+  readonly login?: string;
+}
+
+/** Requests that are given to the same proxy share; all else is the URL's own. */
+function shareOf({ url, proxy, login }: Way): string {
+  const last = typeof proxy === "string" ? proxy : proxy?.at(-1);
+  const isForwarded = /^https?:/.test(last ?? "") && url.startsWith("http:");
+  return JSON.stringify([proxy, login, isForwarded ? null : url]);
 }
 
 /** What a proxy's URL is made of. */
@@ -142,6 +152,15 @@ function mutatedWays(): Way[] {
       ]
     ) ways.push({ url, proxy });
   }
+  for (
+    const login of ["", "Basic dTpw", "basic dTpw", "Basic dTpx", "Bearer dTpw", "a@b > c", "*"]
+  ) {
+    for (const url of ["http://a.test/", "http://b.test/"]) {
+      for (const proxy of ["http://one.test:81", "http://u:p@one.test:81"]) {
+        ways.push({ url, proxy, login });
+      }
+    }
+  }
   for (const path of ["%2Ftmp%2Fa", "%2Ftmp%2Fb", "%2Ftmp%2FA"]) {
     ways.push({ url: `http+unix://${path}/`, proxy: null });
   }
@@ -194,7 +213,7 @@ async function oblige(conn: Conn): Promise<void> {
   }
 }
 
-test("T35 ways that differ in anything share no connection, whatever they share", async () => {
+test("M33 T35 ways that differ in anything share no connection, but for the server that a proxy is told", async () => {
   const ways = mutatedWays();
   assert.ok(ways.length > 80, String(ways.length));
   let dials = 0;
@@ -208,7 +227,7 @@ test("T35 ways that differ in anything share no connection, whatever they share"
     startTls: (conn) => Promise.resolve(conn),
   };
   let current = ways[0];
-  const transport = new Transport({
+  const transport = steadyTransport({
     dialer,
     proxy: () => current.proxy,
     maxIdleConns: 1_000,
@@ -217,16 +236,23 @@ test("T35 ways that differ in anything share no connection, whatever they share"
   });
   const get = async (way: Way) => {
     current = way;
-    const response = await transport.roundTrip(new HttpRequest(way.url));
+    const headers: Record<string, string> = way.login === undefined
+      ? {}
+      : { "Proxy-Authorization": way.login };
+    const response = await transport.roundTrip(new HttpRequest(way.url, { headers }));
     await response.bytes();
     return response.connection;
   };
-  const ids = new Set<number>();
+  const ids = new Map<string, number>();
   for (const way of ways) {
     const { id, reused } = await get(way);
-    assert.ok(!reused && !ids.has(id), `shared: ${JSON.stringify(way)}`);
-    ids.add(id);
+    const known = ids.get(shareOf(way));
+    assert.equal(reused, known !== undefined, `reused ${reused}: ${JSON.stringify(way)}`);
+    if (known === undefined) assert.ok(![...ids.values()].includes(id), JSON.stringify(way));
+    else assert.equal(id, known, JSON.stringify(way));
+    ids.set(shareOf(way), id);
   }
+  assert.ok(ids.size > 80 && ids.size < ways.length, `${ids.size} of ${ways.length}`);
   // Each is found again.
   const dialsBefore = dials;
   for (const way of ways) assert.ok((await get(way)).reused, `lost: ${JSON.stringify(way)}`);
@@ -263,7 +289,7 @@ test("T35 options that are changed after the transport was made have no effect",
     .expect("GET / HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n").send(NO_CONTENT);
   const dialer = scriptedDialer(conn);
   options.dialer = dialer;
-  const transport = new Transport(options);
+  const transport = steadyTransport(options);
 
   tls.caCerts!.push(certs.otherCa);
   tls.alpnProtocols!.pop();
@@ -307,7 +333,7 @@ test("T54 the target of a caller's own CONNECT passes the egress policy too", as
       const host of ["127.0.0.2:22", "localhost:22", "[::1]:22", "169.254.169.254", "2130706433:80"]
     ) {
       const dialer = scriptedDialer();
-      const transport = new Transport({ dialer, proxy, egress });
+      const transport = steadyTransport({ dialer, proxy, egress });
       const request = new HttpRequest("http://192.0.2.2/", { method: "CONNECT", host });
       await assert.rejects(transport.roundTrip(request), { code: "ERR_BLOCKED" }, host);
       assert.deepEqual(dialer.dialled, []);
@@ -332,7 +358,7 @@ test("T54 what a proxy is asked to connect to passes the egress policy, each hop
   ];
   for (const [proxy, url] of chains) {
     const dialer = scriptedDialer();
-    const transport = new Transport({ dialer, proxy, egress });
+    const transport = steadyTransport({ dialer, proxy, egress });
     await assert.rejects(transport.roundTrip(new HttpRequest(url)), (error) => {
       assert.ok(error instanceof HttpError, String(error));
       assert.equal(error.code, "ERR_BLOCKED", `${proxy} ${url}: ${error.message}`);
@@ -348,7 +374,7 @@ async function toldOf(options: TransportOptions, url: string): Promise<string> {
   const told: unknown[] = [];
   const tell = (...events: unknown[]) => void told.push(...events);
   const trace = new Proxy({}, { get: () => tell }) as ClientTrace;
-  const transport = new Transport({ ...options, trace, responseHeaderTimeoutMs: 20_000 });
+  const transport = steadyTransport({ ...options, trace, responseHeaderTimeoutMs: 20_000 });
   const request = new HttpRequest(url);
   const pending = transport.roundTrip(request);
   await Promise.resolve();
@@ -457,7 +483,7 @@ test("T28 proxies that cannot be used are refused without their credentials", ()
       `${USER}:${PASSWORD}@p.test`,
     ]
   ) {
-    for (const make of [() => new Transport({ proxy }), () => proxyDialer(proxy)]) {
+    for (const make of [() => steadyTransport({ proxy }), () => proxyDialer(proxy)]) {
       assert.throws(make, (error) => {
         assert.doesNotMatch(inspect(error, { depth: 9 }), /canary/);
         return true;

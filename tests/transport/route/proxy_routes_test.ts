@@ -10,12 +10,26 @@ import {
   HttpRequest,
   type HttpResponse,
   ProxyError,
-  Transport,
+  type Transport,
   type TransportOptions,
 } from "../../../mod.ts";
 import { test } from "../../support/harness.ts";
-import { type PeerPorts, type PeerRoute, peerRoutes, withPeerProxies } from "../../support/peer_proxies.ts";
-import { latin1, type RawHandler, rawServer, testAuthority, withRawServer } from "../../support/raw_server.ts";
+import {
+  type PeerPorts,
+  type PeerRoute,
+  peerRoutes,
+  startPeerProxies,
+} from "../../support/peer_proxies.ts";
+import {
+  latin1,
+  type RawHandler,
+  rawServer,
+  testAuthority,
+  withRawServer,
+} from "../../support/raw_server.ts";
+import { steadyTransport } from "../../support/steady_transport.ts";
+
+const ports = await startPeerProxies();
 
 const trusting: TransportOptions = {
   tls: { caCerts: [testAuthority] },
@@ -43,7 +57,7 @@ async function withTransport(
   options: TransportOptions,
   run: (transport: Transport) => Promise<void>,
 ): Promise<void> {
-  const transport = new Transport({ ...trusting, ...options });
+  const transport = steadyTransport({ ...trusting, ...options });
   try {
     await run(transport);
     assert.equal(transport.stats().active + transport.stats().dialing, 0);
@@ -93,17 +107,15 @@ async function assertServes(
 
 for (const route of peerRoutes) {
   test(`T23 route ${route.name}: serves http and https, is kept alive, tells its times`, async () => {
-    await withPeerProxies(async (ports) => {
-      await assertServes(route, ports, false);
-      await assertServes(route, ports, true);
-      await withRawServer(echoing, async (server) => {
-        await withTransport({ proxy: route.proxy(ports) }, async (transport) => {
-          const request = new HttpRequest(server.origin, { method: "POST", body: large });
-          const response = await transport.roundTrip(request);
-          assert.equal(latin1(await response.bytes()), latin1(large));
-        });
-      }, { tls: true });
-    });
+    await assertServes(route, ports, false);
+    await assertServes(route, ports, true);
+    await withRawServer(echoing, async (server) => {
+      await withTransport({ proxy: route.proxy(ports) }, async (transport) => {
+        const request = new HttpRequest(server.origin, { method: "POST", body: large });
+        const response = await transport.roundTrip(request);
+        assert.equal(latin1(await response.bytes()), latin1(large));
+      });
+    }, { tls: true });
   });
 }
 
@@ -126,32 +138,30 @@ test("route: the trace tells of each step and of whom", async () => {
       note("tlsHandshakeDone")(event);
     },
   };
-  await withPeerProxies((ports) =>
-    withRawServer(answering, async (server) => {
-      const proxy = [
-        `https://localhost:${ports.https}`,
-        `socks5h://user:p%40ss%3Aword@127.0.0.1:${ports.socks5WithPassword}`,
-      ];
-      await withTransport({ proxy }, async (transport) => {
-        await get(transport, `${server.origin}/`, trace);
-        const first = proxy[0];
-        const second = `socks5h://127.0.0.1:${ports.socks5WithPassword}`;
-        const target = `127.0.0.1:${ports.socks5WithPassword}`;
-        assert.deepEqual(events, [
-          `connectStart ${ports.https}`,
-          "connectDone",
-          `tlsHandshakeStart ${first}`,
-          `tlsHandshakeDone ${first}`,
-          `proxyConnectStart ${first} ${target}`,
-          `proxyConnectDone ${first} ${target} 200`,
-          `proxyConnectStart ${second} localhost:${server.port}`,
-          `proxyConnectDone ${second} localhost:${server.port}`,
-          "tlsHandshakeStart",
-          "tlsHandshakeDone",
-        ]);
-      });
-    }, { tls: true })
-  );
+  await withRawServer(answering, async (server) => {
+    const proxy = [
+      `https://localhost:${ports.https}`,
+      `socks5h://user:p%40ss%3Aword@127.0.0.1:${ports.socks5WithPassword}`,
+    ];
+    await withTransport({ proxy }, async (transport) => {
+      await get(transport, `${server.origin}/`, trace);
+      const first = proxy[0];
+      const second = `socks5h://127.0.0.1:${ports.socks5WithPassword}`;
+      const target = `127.0.0.1:${ports.socks5WithPassword}`;
+      assert.deepEqual(events, [
+        `connectStart ${ports.https}`,
+        "connectDone",
+        `tlsHandshakeStart ${first}`,
+        `tlsHandshakeDone ${first}`,
+        `proxyConnectStart ${first} ${target}`,
+        `proxyConnectDone ${first} ${target} 200`,
+        `proxyConnectStart ${second} localhost:${server.port}`,
+        `proxyConnectDone ${second} localhost:${server.port}`,
+        "tlsHandshakeStart",
+        "tlsHandshakeDone",
+      ]);
+    });
+  }, { tls: true });
 });
 
 /** A port at which nobody listens. */
@@ -191,44 +201,41 @@ const withoutPassword: Readonly<Record<string, (ports: PeerPorts) => string | st
 };
 
 test("route: a proxy that wants a password refuses with ERR_PROXY", async () => {
-  await withPeerProxies(async (ports) => {
-    for (const [name, proxy] of Object.entries(withoutPassword)) {
-      const error = await failure(proxy(ports), "https://localhost:1/");
-      assert.ok(error instanceof ProxyError, `${name}: ${error}`);
-      assert.deepEqual([error.code, error.phase], ["ERR_PROXY", "proxy"], name);
-      assert.doesNotMatch(error.message, /canary/);
-      if (name.startsWith("socks")) assert.equal(error.response, null, name);
-      else {
-        assert.equal(error.response?.status, 407, name);
-        assert.match(error.response.headers.get("proxy-authenticate") ?? "", /basic/i);
-        assert.match(new TextDecoder().decode(error.response.bodyStart), /./);
-      }
+  for (const [name, proxy] of Object.entries(withoutPassword)) {
+    const error = await failure(proxy(ports), "https://localhost:1/");
+    assert.ok(error instanceof ProxyError, `${name}: ${error}`);
+    assert.deepEqual([error.code, error.phase], ["ERR_PROXY", "proxy"], name);
+    assert.doesNotMatch(error.message, /canary/);
+    if (name.startsWith("socks")) assert.equal(error.response, null, name);
+    else {
+      assert.equal(error.response?.status, 407, name);
+      assert.match(error.response.headers.get("proxy-authenticate") ?? "", /basic/i);
+      assert.match(new TextDecoder().decode(error.response.bodyStart), /./);
     }
-  });
+  }
 });
 
 test("route http: the answer of a forwarding proxy is a response like any other", async () => {
-  await withPeerProxies(async ({ httpWithPassword }) => {
-    await withTransport({ proxy: `http://127.0.0.1:${httpWithPassword}` }, async (transport) => {
+  await withTransport(
+    { proxy: `http://127.0.0.1:${ports.httpWithPassword}` },
+    async (transport) => {
       const response = await transport.roundTrip(new HttpRequest("http://127.0.0.1:1/"));
       assert.equal(response.status, 407);
       await response.bytes();
-    });
-  });
+    },
+  );
 });
 
 const kinds = ["http", "https", "socks5", "socks5h"] as const;
 
 test("route: a server that a proxy cannot reach is ERR_PROXY", async () => {
-  await withPeerProxies(async (ports) => {
-    const closed = await closedPort();
-    for (const kind of kinds) {
-      const port = kind === "socks5h" ? ports.socks5 : ports[kind];
-      const error = await failure(`${kind}://localhost:${port}`, `https://127.0.0.1:${closed}/`);
-      // These proxies say nothing; they end the connection.
-      assert.ok(error instanceof ProxyError, `${kind}: ${error}`);
-    }
-  });
+  const closed = await closedPort();
+  for (const kind of kinds) {
+    const port = kind === "socks5h" ? ports.socks5 : ports[kind];
+    const error = await failure(`${kind}://localhost:${port}`, `https://127.0.0.1:${closed}/`);
+    // These proxies say nothing; they end the connection.
+    assert.ok(error instanceof ProxyError, `${kind}: ${error}`);
+  }
 });
 
 for (const kind of kinds) {

@@ -54,13 +54,14 @@ const routes: Readonly<Record<string, Expected>> = {
   "An egress policy": { prints: /^ERR_BLOCKED\n$/ },
   "From a local address": { prints: /"?hostname"?: ["']127\.0\.0\.1["'][^]*hello\n$/ },
   "A dialer of your own": { prints: /^dialled tcp\n200 hello\n$/ },
+  "Connections that are watched": { prints: /^200 hello\ntrue\n$/ },
   "Other schemes": { prints: /^200 text\/plain hello\n200 text\/plain hello\n$/ },
   "Another protocol after the handshake": { prints: /^101 hello\n$/ },
   "A tunnel by hand": { prints: hello, seen: ["connect echo.example:7"] },
 };
 
 function certificate(name: string): string {
-  return fileURLToPath(new URL(`certs/${name}`, import.meta.url));
+  return fileURLToPath(new URL(`../../certs/${name}`, import.meta.url));
 }
 
 /** Runs a program with the places that it names replaced by ours. */
