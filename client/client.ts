@@ -3,18 +3,39 @@
  *
  * @module
  */
-import { HttpError, printable } from "../conn/http_error.ts";
+import { callersOptions } from "../conn/callers_options.ts";
+import { tellRejection } from "../conn/fault.ts";
+import { type Attempt, HttpError, printable } from "../conn/http_error.ts";
+import type { ContentCoding } from "../http/content_coding.ts";
 import { HttpHeaders, type HttpHeadersInit } from "../http/http_headers.ts";
-import { HttpRequest, type HttpRequestInit } from "../transport/http_request.ts";
+import { afterAttempts, NO_ATTEMPTS } from "../transport/attempt.ts";
+import {
+  beginOperation,
+  HttpRequest,
+  type HttpRequestInit,
+  isRequest,
+  notARequest,
+  operationOf,
+  requestInit,
+} from "../transport/message/http_request.ts";
 import { parseUrlWithCredentials } from "../transport/message/request_url.ts";
-import type { HttpResponse } from "../transport/message/http_response.ts";
-import { type BodySource, discardBody } from "../transport/request_body.ts";
-import { type RoundTripper, Transport } from "../transport/transport.ts";
-import { type CookieJar, setCookies, withCookies, withoutReplaced } from "./cookies/cookie_jar.ts";
+import { attemptsOf, type HttpResponse } from "../transport/message/http_response.ts";
+import type { BodySource } from "../transport/message/request_body.ts";
+import type { Clock } from "../transport/clock.ts";
+import { checkedRoundTripper, type RoundTripper, Transport } from "../transport/transport.ts";
+import { type CookieJar, setCookies, withoutReplaced } from "./cookies/cookie_jar.ts";
+import { jarExchange } from "./cookies/jar_exchange.ts";
 import { DefaultHeaders } from "./default_headers.ts";
+import { formBody, type FormSource } from "./form_body.ts";
+import { hopTransport } from "./hop_transport.ts";
+import { isHstsStore, noteHsts, securedRequest } from "./hsts_requests.ts";
+import type { HstsStore } from "./hsts_store.ts";
+import type { RetryOptions } from "./recovery/retry_policy.ts";
 import { isRedirect, type Redirect, redirectedRequest } from "./redirect.ts";
+import { statusError } from "./status_error.ts";
 import { TimeLeft } from "./time_left.ts";
 import { takeCredentials } from "./url_credentials.ts";
+import { callersClock } from "./waiting_clock.ts";
 
 /**
  * Asked before each redirect is followed.
@@ -52,12 +73,43 @@ export interface ClientOptions {
   checkRedirect?: CheckRedirect;
   /**
    * Whether a followed redirect says in `Referer` where it came from: the URL to its own origin,
-   * the origin to others, nothing from https to http. @default {true}
+   * the origin to others, nothing from https to http; less where the redirect's `Referrer-Policy`
+   * says so. A `Referer` of the caller's stays, but from https to http. @default {true}
    */
   referer?: boolean;
+  /**
+   * Where it is remembered which hosts are to be asked by https only; null: nowhere.
+   *
+   * @default {null}
+   * @see RFC 6797
+   */
+  hsts?: HstsStore | null;
+  /** For tests: a clock of their own, like that of the transport below. Default: the runtime's. */
+  clock?: Clock;
+  /**
+   * Which answers are thrown, as a `StatusError`: those with a status of 400 and above, or those that
+   * the function says true of. It is asked of the last answer, behind redirects and retries, and leaves
+   * its body unread. What it throws, the request fails with. @default {false}
+   */
+  throwOnError?: boolean | ((response: HttpResponse) => boolean);
+  /**
+   * Whether each hop is tried again, by a `RetryingTransport` with these options, or its own; its
+   * `onRetry` is called before each. @default {false}
+   */
+  retry?: boolean | RetryOptions;
+  /**
+   * Content coding of the bodies of requests: not of small ones, nor of what is coded already, nor where
+   * the request has fields about its bytes (`Content-Encoding`, `Content-Length`, digests) or trailers.
+   * A function as the body is coded where the request has a `Content-Type`. Whether the server takes it
+   * is the caller's to know. `onUploadProgress` counts coded bytes. Default: none.
+   *
+   * @see RFC 9110 section 8.4
+   */
+  compress?: ContentCoding;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof ClientOptions>([
+/** The names of {@linkcode ClientOptions}. */
+export const CLIENT_OPTIONS: ReadonlySet<string> = new Set<keyof ClientOptions>([
   "transport",
   "jar",
   "timeoutMs",
@@ -67,14 +119,35 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ClientOptions>([
   "maxRedirects",
   "checkRedirect",
   "referer",
+  "hsts",
+  "clock",
+  "throwOnError",
+  "retry",
+  "compress",
 ]);
 
-/** A form as its fields: a record, pairs, or what the platform has for it. */
-export type FormSource =
-  | FormData
-  | URLSearchParams
-  | Record<string, string | string[]>
-  | Iterable<readonly [string, string]>;
+/** Where `extend()` says what the new client has of the old one. */
+const INHERITED: unique symbol = Symbol("what a client has of the one that it extends");
+
+interface ExtendingOptions extends ClientOptions {
+  [INHERITED]?: Inherited;
+}
+
+interface Inherited {
+  /** With what stands around it; null: that is made anew. */
+  readonly transport: RoundTripper | null;
+  readonly baseUrl: URL | undefined;
+  readonly headers: DefaultHeaders;
+  readonly sensitiveHeaders: readonly string[];
+}
+
+/** Options that decide what stands around a transport. */
+const HOP_OPTIONS: ReadonlySet<string> = new Set<keyof ClientOptions>([
+  "transport",
+  "retry",
+  "compress",
+  "clock",
+]);
 
 /**
  * Sends requests, follows redirects and keeps cookies.
@@ -98,6 +171,9 @@ export type FormSource =
  * ```
  */
 export class Client {
+  /** As stated, for what extends it. */
+  readonly #options: ClientOptions;
+  readonly #baseTransport: RoundTripper;
   readonly #transport: RoundTripper;
   readonly #jar: CookieJar | null;
   readonly #timeoutMs: number;
@@ -107,6 +183,9 @@ export class Client {
   readonly #maxRedirects: number;
   readonly #checkRedirect: CheckRedirect | undefined;
   readonly #referer: boolean;
+  readonly #hsts: HstsStore | null;
+  readonly #clock: Clock;
+  readonly #throwOnError: boolean | ((response: HttpResponse) => boolean);
 
   /**
    * Makes a client.
@@ -114,25 +193,35 @@ export class Client {
    * @throws {HttpError} `ERR_INVALID_REQUEST`: an unknown option, or a value it cannot have.
    */
   constructor(options: ClientOptions = {}) {
-    for (const name in options) {
-      if (!OPTIONS.has(name)) throw invalid(`Unknown client option "${printable(name)}"`);
-    }
-    this.#transport = options.transport ?? new Transport();
+    const { [INHERITED]: inherited } = options as ExtendingOptions;
+    options = clientOptions(options);
+    const { [INHERITED]: _, ...stated }: ExtendingOptions = options;
+    this.#options = stated;
+    this.#baseTransport = (options.transport ?? null) === null
+      ? new Transport()
+      : checkedRoundTripper(options.transport);
+    this.#transport = inherited?.transport ?? hopTransport(this.#baseTransport, options);
     this.#jar = options.jar ?? null;
-    if (this.#jar !== null && typeof this.#jar.getCookieHeader !== "function") {
-      throw invalid("jar is not a cookie jar");
-    }
+    if (this.#jar !== null && !isJar(this.#jar)) throw invalid("jar is not a cookie jar");
     this.#timeoutMs = options.timeoutMs ?? 0;
     if (typeof this.#timeoutMs !== "number" || !(this.#timeoutMs >= 0)) {
       throw invalid(`timeoutMs is not a number of milliseconds: ${this.#timeoutMs}`);
     }
     this.#baseUrl = options.baseUrl === undefined
       ? undefined
-      : parseUrlWithCredentials(options.baseUrl);
+      : parseUrlWithCredentials(options.baseUrl, inherited?.baseUrl?.href);
     const sensitiveHeaders = options.sensitiveHeaders ?? [];
     if (!Array.isArray(sensitiveHeaders)) throw invalid("sensitiveHeaders is not a list of names");
-    this.#sensitiveHeaders = sensitiveHeaders.map((name) => `${name}`.toLowerCase());
-    this.#headers = new DefaultHeaders(options.headers, this.#sensitiveHeaders, this.#baseUrl);
+    this.#sensitiveHeaders = [
+      ...(inherited?.sensitiveHeaders ?? []),
+      ...sensitiveHeaders.map((name) => `${name}`.toLowerCase()),
+    ];
+    this.#headers = new DefaultHeaders({
+      lines: options.headers,
+      sensitive: this.#sensitiveHeaders,
+      baseUrl: this.#baseUrl,
+      extended: inherited?.headers,
+    });
     this.#maxRedirects = options.maxRedirects ?? 10;
     if (!Number.isSafeInteger(this.#maxRedirects) || this.#maxRedirects < 0) {
       throw invalid(`maxRedirects is not a count: ${this.#maxRedirects}`);
@@ -143,6 +232,55 @@ export class Client {
     }
     this.#referer = options.referer ?? true;
     if (typeof this.#referer !== "boolean") throw invalid("referer is neither true nor false");
+    this.#hsts = options.hsts ?? null;
+    if (this.#hsts !== null && !isHstsStore(this.#hsts)) {
+      throw invalid("hsts is not an HstsStore");
+    }
+    this.#clock = callersClock(options.clock);
+    this.#throwOnError = options.throwOnError ?? false;
+    if (typeof this.#throwOnError !== "boolean" && typeof this.#throwOnError !== "function") {
+      throw invalid("throwOnError is neither true nor false nor a function");
+    }
+  }
+
+  /**
+   * Makes a client with other options on the same transport, and with the same cookie jar.
+   *
+   * What is stated goes before what this client has; undefined is not stated. `headers` take the place
+   * of those of the same name, and the others stay: a secret among them is sent to the origin of the
+   * `baseUrl` that it was stated with, or of the first one that there is, and to no other. A `baseUrl` may
+   * be relative to that of this client. `sensitiveHeaders` come together. Retries go by one budget, unless
+   * they, the transport or the clock are stated.
+   *
+   * @throws {HttpError} `ERR_INVALID_REQUEST`: as when one is made.
+   *
+   * @example
+   * ```ts
+   * import { Client } from "@roundtrip/http";
+   *
+   * const client = new Client({ baseUrl: "https://api.test/", headers: { "X-App": "mine" } });
+   * const orders = client.extend({ baseUrl: "orders/", timeoutMs: 5_000, throwOnError: true });
+   * ```
+   */
+  extend(options: ClientOptions = {}): Client {
+    const stated = Object.entries(clientOptions(options)).filter(([, value]) =>
+      value !== undefined
+    );
+    const { headers: _, sensitiveHeaders: __, ...kept } = this.#options;
+    const all: ExtendingOptions = {
+      ...kept,
+      transport: this.#baseTransport,
+      baseUrl: this.#baseUrl,
+      ...Object.fromEntries(stated),
+      [INHERITED]: {
+        // A budget of retries is for all that go by the same transport.
+        transport: stated.some(([name]) => HOP_OPTIONS.has(name)) ? null : this.#transport,
+        baseUrl: this.#baseUrl,
+        headers: this.#headers,
+        sensitiveHeaders: this.#sensitiveHeaders,
+      },
+    };
+    return new Client(all);
   }
 
   /**
@@ -172,6 +310,17 @@ export class Client {
     url: string | URL,
     body?: BodySource | null,
     init?: HttpRequestInit,
+  ): Promise<HttpResponse>;
+  /**
+   * POSTs a body that stands among the rest: `{ json: value }`, `{ body: text, headers }`.
+   *
+   * @throws {HttpError} As {@linkcode Client.do}.
+   */
+  post(url: string | URL, init: HttpRequestInit): Promise<HttpResponse>;
+  post(
+    url: string | URL,
+    body?: BodySource | HttpRequestInit | null,
+    init?: HttpRequestInit,
   ): Promise<HttpResponse> {
     return this.#send("POST", url, init, body);
   }
@@ -199,6 +348,17 @@ export class Client {
     url: string | URL,
     body?: BodySource | null,
     init?: HttpRequestInit,
+  ): Promise<HttpResponse>;
+  /**
+   * PUTs a body that stands among the rest: `{ json: value }`, `{ body: text, headers }`.
+   *
+   * @throws {HttpError} As {@linkcode Client.do}.
+   */
+  put(url: string | URL, init: HttpRequestInit): Promise<HttpResponse>;
+  put(
+    url: string | URL,
+    body?: BodySource | HttpRequestInit | null,
+    init?: HttpRequestInit,
   ): Promise<HttpResponse> {
     return this.#send("PUT", url, init, body);
   }
@@ -211,6 +371,17 @@ export class Client {
   patch(
     url: string | URL,
     body?: BodySource | null,
+    init?: HttpRequestInit,
+  ): Promise<HttpResponse>;
+  /**
+   * PATCHes with a body that stands among the rest: `{ json: value }`, `{ body: text, headers }`.
+   *
+   * @throws {HttpError} As {@linkcode Client.do}.
+   */
+  patch(url: string | URL, init: HttpRequestInit): Promise<HttpResponse>;
+  patch(
+    url: string | URL,
+    body?: BodySource | HttpRequestInit | null,
     init?: HttpRequestInit,
   ): Promise<HttpResponse> {
     return this.#send("PATCH", url, init, body);
@@ -231,27 +402,41 @@ export class Client {
    *
    * Cancel: the request's signal, in any phase.
    *
-   * @throws {HttpError} As `Transport.roundTrip`; `ERR_REDIRECT`: too many, one that may not be
-   * followed, or that `checkRedirect` refused. Or what the cookie jar throws.
+   * @throws {HttpError} As `Transport.roundTrip`, with the attempts of all hops: a redirect too is an
+   * answer; `ERR_REDIRECT`: too many, one that may not be followed, or that `checkRedirect` refused. Or
+   * what the cookie jar throws.
    */
   do(request: HttpRequest): Promise<HttpResponse> {
+    if (!isRequest(request)) return Promise.reject(notARequest("do", request));
     const inherits = request.timeoutMs === 0 && this.#timeoutMs > 0;
-    return this.#follow(inherits ? request.with({ timeoutMs: this.#timeoutMs }) : request);
+    // The same request may be sent again: that is another operation.
+    const own = inherits || operationOf(request) !== 0
+      ? request.with(inherits ? { timeoutMs: this.#timeoutMs } : {})
+      : request;
+    return this.#follow(beginOperation(own));
   }
 
   async #send(
     method: string,
     url: string | URL,
-    init: HttpRequestInit = {},
-    body?: BodySource | null,
+    given?: HttpRequestInit,
+    second?: BodySource | HttpRequestInit | null,
   ): Promise<HttpResponse> {
+    const isInit = given === undefined && isPlainObject(second);
+    const body = isInit ? undefined : second as BodySource | null | undefined;
+    const init = isInit
+      ? requestInit(second, (name) => noBody(method, name))
+      : requestInit(given ?? {});
     if (init.method !== undefined && init.method !== method) {
       throw invalid(
         `${method.toLowerCase()}() cannot send a ${printable(`${init.method}`)} request: use do()`,
       );
     }
-    if (body !== undefined && init.body !== undefined) throw invalid("There are two bodies");
-    return await this.#follow(this.#request(url, { ...init, method, body: body ?? init.body }));
+    if (body !== undefined && (init.body !== undefined || "json" in init)) {
+      throw invalid("There are two bodies");
+    }
+    const whole = { __proto__: null, ...init, method, body: body ?? init.body };
+    return await this.#follow(beginOperation(this.#request(url, whole)));
   }
 
   #request(input: string | URL, init: HttpRequestInit): HttpRequest {
@@ -270,61 +455,65 @@ export class Client {
   }
 
   async #follow(request: HttpRequest): Promise<HttpResponse> {
-    const time = new TimeLeft(request.timeoutMs);
+    const time = new TimeLeft(request, this.#clock);
     const via: HttpRequest[] = [];
-    for (let current = request;;) {
-      const response = await (this.#jar === null
-        ? this.#transport.roundTrip(current)
-        : this.#exchange(current, this.#jar, time));
-      // Most responses are none: neither a look at their fields nor a turn is spent on them.
-      if (response.status < 300 || response.status > 399) {
-        return response;
-      }
-      via.push(current);
-      try {
-        const next = await this.#next(current, response, via, time);
-        if (next === null) {
-          return response;
+    let earlier: readonly Attempt[] = NO_ATTEMPTS;
+    try {
+      for (let current = this.#secured(request);;) {
+        const response = await (this.#jar === null
+          ? this.#transport.roundTrip(current)
+          : jarExchange(current, this.#jar, this.#transport, time));
+        if (this.#hsts !== null) {
+          noteHsts(current, response.headers, this.#hsts);
         }
-        current = next;
-      } catch (error) {
+        // Most responses are none: neither a look at their fields nor a turn is spent on them.
+        if (response.status < 300 || response.status > 399) {
+          if (this.#throwOnError === false) {
+            return response;
+          }
+          earlier = [...earlier, ...attemptsOf(response)];
+          return await this.#unlessError(response, request.signal, time);
+        }
+        via.push(current);
+        earlier = [...earlier, ...attemptsOf(response)];
+        try {
+          const next = await this.#next(current, response, via, time);
+          if (next === null) {
+            return await this.#unlessError(response, request.signal, time);
+          }
+          current = next;
+        } catch (error) {
+          await response.body.close();
+          throw error;
+        }
+        // The connection is free again after it. What is dropped is not decoded.
         await response.body.close();
-        throw error;
+        current = current.with({ timeoutMs: time.timeoutMs });
       }
-      // The connection is free again after it. What is dropped is not decoded.
-      await response.body.close();
-      current = current.with({ timeoutMs: time.timeoutMs });
+    } catch (error) {
+      throw afterAttempts(error, earlier, request.signal);
     }
   }
 
-  /** One exchange, with the jar's cookies, whose answer's cookies go to the jar. */
-  async #exchange(
-    request: HttpRequest,
-    jar: CookieJar,
+  /** The answer, unless its status is to be thrown. */
+  async #unlessError(
+    response: HttpResponse,
+    signal: AbortSignal | null,
     time: TimeLeft,
   ): Promise<HttpResponse> {
-    const { url, signal } = request;
-    let ready: HttpRequest;
+    let isError: boolean;
     try {
-      signal?.throwIfAborted();
-      const cookies = await time.wait(jar.getCookieHeader(url), signal);
-      const headers = withCookies(request.headers, cookies);
-      ready = request.with({ headers, timeoutMs: time.timeoutMs });
-    } catch (error) {
-      // No transport will.
-      discardBody(request.body);
-      throw error;
-    }
-    const response = await this.#transport.roundTrip(ready);
-    try {
-      for (const setCookie of setCookies(response.headers)) {
-        await time.wait(jar.setCookie(url, setCookie), signal);
-      }
+      isError = isStatusError(this.#throwOnError, response);
     } catch (error) {
       await response.body.close();
       throw error;
     }
+    if (isError) throw await statusError(response, { signal, time, clock: this.#clock });
     return response;
+  }
+
+  #secured(request: HttpRequest): HttpRequest {
+    return this.#hsts === null ? request : securedRequest(request, this.#hsts);
   }
 
   /** What to request next; null if the response is the answer. */
@@ -337,15 +526,16 @@ export class Client {
     const redirect: Redirect = {
       status: response.status,
       locations: response.headers.getAll("location"),
+      referrerPolicies: response.headers.getAll("referrer-policy"),
     };
     if (this.#maxRedirects === 0 || !isRedirect(request.method, redirect)) return null;
     if (via.length > this.#maxRedirects) {
       throw refused(`More than ${this.#maxRedirects} redirects`);
     }
-    const next = redirectedRequest(request, redirect, {
+    const next = this.#secured(redirectedRequest(request, redirect, {
       sensitiveHeaders: this.#sensitiveHeaders,
       referer: this.#referer,
-    });
+    }));
     if (await this.#isStopped(next, via, time)) return null;
     if (this.#jar === null) return next;
     const headers = withoutReplaced(next.headers, setCookies(response.headers));
@@ -363,21 +553,52 @@ export class Client {
     const refusal = verdict.catch((cause) => {
       throw refused("The redirect was refused by checkRedirect", cause);
     });
-    return await time.wait(refusal, next.signal) === "stop";
+    const answer = await time.wait(refusal, next.signal);
+    // What may have been meant as a refusal is not followed.
+    if ((answer ?? "stop") !== "stop") {
+      throw refused('checkRedirect returned neither "stop" nor nothing');
+    }
+    return answer === "stop";
   }
 }
 
-function formBody(data: FormSource): FormData | URLSearchParams {
-  if (data instanceof FormData || data instanceof URLSearchParams) return data;
-  if (typeof data !== "object" || data === null) {
-    throw invalid("Cannot send this form: not an object");
-  }
-  const form = new URLSearchParams();
-  const fields = Symbol.iterator in data ? data : Object.entries(data);
-  for (const [name, value] of fields as Iterable<[string, string | string[]]>) {
-    for (const one of Array.isArray(value) ? value : [value]) form.append(name, one);
-  }
-  return form;
+/** @throws {HttpError} `ERR_INVALID_REQUEST`: an unknown option. */
+function clientOptions(options: ClientOptions): ClientOptions {
+  return callersOptions(
+    options,
+    CLIENT_OPTIONS,
+    (name) => invalid(`Unknown client option "${printable(name)}"`),
+  );
+}
+
+function isStatusError(
+  throwOnError: boolean | ((response: HttpResponse) => boolean),
+  response: HttpResponse,
+): boolean {
+  if (typeof throwOnError === "boolean") return throwOnError && response.status >= 400;
+  const verdict: unknown = throwOnError(response);
+  if (typeof verdict === "boolean") return verdict;
+  tellRejection("throwOnError failed", verdict);
+  throw invalid("throwOnError returned neither true nor false");
+}
+
+/** What no body is: neither a stream nor a `Reader`. */
+function isPlainObject(value: unknown): value is HttpRequestInit {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return (prototype === Object.prototype || prototype === null) &&
+    !("read" in value || "then" in value || Symbol.asyncIterator in value);
+}
+
+function noBody(method: string, name: string): HttpError {
+  const call = `${method.toLowerCase()}()`;
+  return invalid(
+    `Unknown request option "${printable(name)}": ${call} sends an object as { json: object }`,
+  );
+}
+
+function isJar({ getCookieHeader, setCookie }: CookieJar): boolean {
+  return typeof getCookieHeader === "function" && typeof setCookie === "function";
 }
 
 function invalid(message: string): HttpError {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { HttpRequestInit } from "../transport/http_request.ts";
+import type { HttpRequestInit } from "../transport/message/http_request.ts";
 import type { HttpResponse } from "../transport/message/http_response.ts";
 import { Transport } from "../transport/transport.ts";
 import { Client } from "./client.ts";

@@ -5,14 +5,19 @@
  */
 import { HttpError, printable } from "../conn/http_error.ts";
 import { HttpHeaders } from "../http/http_headers.ts";
-import type { HttpRequest } from "../transport/http_request.ts";
-import { isReplayable } from "../transport/request_body.ts";
+import type { HttpRequest } from "../transport/message/http_request.ts";
+import { isReplayable } from "../transport/message/request_body.ts";
 import { socketPathOf } from "../transport/message/request_url.ts";
 import { SECRETS } from "./default_headers.ts";
+import { FetchedRequest } from "./fetched_request.ts";
 import { isSameOrigin } from "./origin.ts";
+import { refererFor, type ReferrerPolicy, statedPolicy } from "./referrer_policy.ts";
 
 /** Statuses that lead elsewhere, where a `Location` says whither. */
 export const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** What other origins learn of an URL that led to them: paths and queries hold secrets too. */
+const OWN_POLICY: ReferrerPolicy = "strict-origin-when-cross-origin";
 
 /** Header fields that describe a body, and go with it, besides `Content-*`. */
 const ABOUT_BODY: readonly string[] = ["transfer-encoding", "expect", "trailer"];
@@ -22,6 +27,8 @@ export interface Redirect {
   status: number;
   /** The values of the `Location` lines. */
   locations: readonly string[];
+  /** The values of the `Referrer-Policy` lines. */
+  referrerPolicies: readonly string[];
 }
 
 /** What the client's options say about redirects. */
@@ -42,8 +49,10 @@ export function isRedirect(method: string, redirect: Redirect): boolean {
  * The request that follows a redirect.
  *
  * The method becomes GET after 303 (HEAD stays) and, for POST, after 301 and 302; the body goes
- * with it. Secrets are dropped where scheme, host, port or socket change; as each request is made
- * from the one before, they never come back. A `Host` of the caller's is dropped.
+ * with it, and the fields that describe one. A GET without a body stays as it is. Secrets are
+ * dropped where scheme, host, port or socket change; as each request is made from the one before,
+ * they never come back. A `Host` and a `target` of the caller's are dropped, and of where the
+ * request comes from no more is told than the policy in force allows.
  *
  * Pure.
  *
@@ -61,8 +70,9 @@ export function redirectedRequest(
     throw refused("its targets contradict each other");
   }
   const url = target(request, locations[0]);
-  const toGet = redirect.status === 303 ? request.method !== "HEAD" : redirect.status <= 302 &&
-    request.method === "POST";
+  const { method, body } = request;
+  const isGet = method === "HEAD" || (method === "GET" && body === null);
+  const toGet = redirect.status === 303 ? !isGet : redirect.status <= 302 && method === "POST";
   if (!toGet && !isReplayable(request.body)) {
     throw refused(`its body is a stream that cannot be sent again (status ${redirect.status})`);
   }
@@ -74,25 +84,63 @@ export function redirectedRequest(
   if (!isSame) {
     for (const name of [...SECRETS, ...rules.sensitiveHeaders]) headers.delete(name);
   }
-  if (from.protocol === "https:" && url.protocol === "http:") headers.delete("referer");
-  else if (rules.referer && request.socketPath === null && !callersReferer(request)) {
-    // Another origin learns only where it came from: paths and queries hold secrets too.
-    headers.set("Referer", isSame ? from.href : from.origin + "/");
-  }
+  const policy = statedPolicy(redirect.referrerPolicies);
+  changeReferer(headers, { request, url, policy, tellsOwn: rules.referer });
   const withoutBody = { method: "GET", body: null, contentLength: undefined, trailers: undefined };
-  return request.with({
+  const next = request.with({
     ...(toGet ? withoutBody : {}),
     headers,
     host: undefined,
+    target: undefined,
     redirectedFrom: request,
   }, url);
+  return next instanceof FetchedRequest && policy !== null ? next.under(policy) : next;
 }
 
-/** Whether the `Referer` is the caller's, and not one that an earlier redirect put there. */
-function callersReferer(request: HttpRequest): boolean {
+/** What decides on the `Referer` of a request that follows a redirect. */
+interface Leap {
+  /** The one that was redirected. */
+  readonly request: HttpRequest;
+  /** Whither. */
+  readonly url: URL;
+  /** What the redirect says of it, or null. */
+  readonly policy: ReferrerPolicy | null;
+  /** Whether to tell the URL that was redirected, where the caller told nothing. */
+  readonly tellsOwn: boolean;
+}
+
+/**
+ * A `referrer` is told within the policy of each hop, and less can only become less. A field that
+ * the caller wrote stays as it is. Nothing goes from https to http.
+ *
+ * @see https://fetch.spec.whatwg.org/#http-redirect-fetch
+ */
+function changeReferer(headers: HttpHeaders, { request, url, policy, tellsOwn }: Leap): void {
+  if (request.scheme === "https:" && url.protocol === "http:") return headers.delete("referer");
+  const first = firstOf(request);
+  const asked = first instanceof FetchedRequest ? first.referring : null;
+  let referer: string | null;
+  if (first.headers.has("referer")) {
+    if (!(request instanceof FetchedRequest) || !request.referring.byReferrer) return;
+    referer = headers.get("referer");
+    referer &&= refererFor(referer, policy ?? request.referring.policy, url.href);
+  } else {
+    if (!tellsOwn) return;
+    // Whoever is redirected to may be told less than that, and never more.
+    referer = request.socketPath === null ? request.href : null;
+    for (const each of [OWN_POLICY, asked?.policy ?? OWN_POLICY, policy ?? OWN_POLICY]) {
+      referer &&= refererFor(referer, each, url.href);
+    }
+  }
+  if (referer === null) headers.delete("referer");
+  else headers.set("Referer", referer);
+}
+
+/** The request that the caller made. */
+function firstOf(request: HttpRequest): HttpRequest {
   let first = request;
   while (first.redirectedFrom !== null) first = first.redirectedFrom;
-  return first.headers.has("referer");
+  return first;
 }
 
 function aboutBody(headers: HttpHeaders): string[] {

@@ -1,11 +1,13 @@
 /**
- * Which `Referer` a request carries: a pure function of what the caller gave as `referrer`.
+ * How much of where a request comes from its `Referer` tells: pure functions.
  *
+ * @see https://www.w3.org/TR/referrer-policy/
  * @module
  */
+import { trimmed } from "./http_white_space.ts";
 
-/** When a referrer is told, and how much of it; https://www.w3.org/TR/referrer-policy/ */
-export type FetchReferrerPolicy =
+/** When a referrer is told, and how much of it; empty: as `strict-origin-when-cross-origin`. */
+export type ReferrerPolicy =
   | ""
   | "no-referrer"
   | "no-referrer-when-downgrade"
@@ -20,7 +22,7 @@ export type FetchReferrerPolicy =
 type Telling = "all" | "origin" | "nothing";
 
 /** In this order: the same origin, another origin, another origin and from https to http. */
-const POLICIES: Record<FetchReferrerPolicy, readonly [Telling, Telling, Telling]> = {
+const POLICIES: Record<ReferrerPolicy, readonly [Telling, Telling, Telling]> = {
   "": ["all", "origin", "nothing"],
   "no-referrer": ["nothing", "nothing", "nothing"],
   "no-referrer-when-downgrade": ["all", "all", "nothing"],
@@ -48,7 +50,7 @@ const MAX_LENGTH = 4096;
  */
 export function refererFor(
   referrer: string,
-  policy: FetchReferrerPolicy,
+  policy: ReferrerPolicy,
   target: string,
 ): string | null {
   if (referrer === "" || referrer === "about:client") return null;
@@ -64,4 +66,18 @@ export function refererFor(
   const telling = POLICIES[policy][crossing];
   if (telling === "nothing") return null;
   return telling === "all" && from.href.length <= MAX_LENGTH ? from.href : from.origin + "/";
+}
+
+/**
+ * The policy that the lines of a `Referrer-Policy` field state: the last one that is known; null if
+ * none is.
+ *
+ * Pure.
+ */
+export function statedPolicy(lines: readonly string[]): ReferrerPolicy | null {
+  const known = lines.flatMap((line) => line.split(",")).map((token) =>
+    trimmed(token).toLowerCase()
+  )
+    .filter((token) => token !== "" && Object.hasOwn(POLICIES, token));
+  return known.at(-1) as ReferrerPolicy | undefined ?? null;
 }

@@ -5,24 +5,30 @@
  */
 import { abortable } from "../conn/abortable.ts";
 import { HttpError } from "../conn/http_error.ts";
+import type { Clock } from "../transport/clock.ts";
+import type { HttpRequest } from "../transport/message/http_request.ts";
+import { shownRequest } from "../transport/message/shown_request.ts";
 
 /** Milliseconds. Timers beyond fire at once on every runtime. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** What is left of a request's time. */
 export class TimeLeft {
-  readonly #timeoutMs: number;
+  readonly #request: HttpRequest;
+  readonly #clock: Clock;
   readonly #endsAt: number;
 
-  /** @param timeoutMs 0 is off. */
-  constructor(timeoutMs: number) {
-    this.#timeoutMs = timeoutMs;
-    this.#endsAt = timeoutMs > 0 ? performance.now() + timeoutMs : Infinity;
+  /** @param request Its `timeoutMs` is all there is. */
+  constructor(request: HttpRequest, clock: Clock) {
+    const { timeoutMs } = request;
+    this.#request = request;
+    this.#clock = clock;
+    this.#endsAt = timeoutMs > 0 ? clock.now() + timeoutMs : Infinity;
   }
 
   /** Milliseconds; Infinity if there is no limit, below 0 if it has run out. */
   get leftMs(): number {
-    return this.#endsAt - performance.now();
+    return this.#endsAt === Infinity ? Infinity : this.#endsAt - this.#clock.now();
   }
 
   /**
@@ -47,16 +53,17 @@ export class TimeLeft {
     if (this.#endsAt === Infinity) return await aborted;
     const expired = Promise.withResolvers<never>();
     const delayMs = Math.min(Math.max(0, this.leftMs), MAX_TIMER_MS);
-    const timer = setTimeout(() => expired.reject(this.#expired()), delayMs);
+    const timer = this.#clock.startTimer(() => expired.reject(this.#expired()), delayMs);
     try {
       return await Promise.race([aborted, expired.promise]);
     } finally {
-      clearTimeout(timer);
+      this.#clock.stopTimer(timer);
     }
   }
 
   #expired(): HttpError {
-    return new HttpError("ERR_TIMEOUT", `The request took more than ${this.#timeoutMs} ms`, {
+    const what = `The request took more than ${this.#request.timeoutMs} ms`;
+    return new HttpError("ERR_TIMEOUT", `${shownRequest(this.#request)}: ${what}`, {
       phase: "client",
     });
   }

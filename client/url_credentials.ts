@@ -21,21 +21,38 @@ const CONTROL = /[\x00-\x1f\x7f]/;
  */
 export function takeCredentials(url: URL): string | null {
   if (url.username === "" && url.password === "") return null;
-  const user = decoded(url.username);
-  const password = decoded(url.password);
+  const user = percentDecoded(url.username);
+  const password = percentDecoded(url.password);
   url.username = "";
   url.password = "";
+  return basicOf(byteString(user), byteString(password));
+}
+
+/**
+ * The value of `Authorization` that shows name and password, as UTF-8.
+ *
+ * Pure.
+ *
+ * @throws {HttpError} `ERR_INVALID_REQUEST`: as {@linkcode takeCredentials}.
+ * @see RFC 7617 section 2
+ */
+export function basicCredentials(username: string, password: string): string {
+  const encoder = new TextEncoder();
+  return basicOf(byteString(encoder.encode(username)), byteString(encoder.encode(password)));
+}
+
+function basicOf(user: string, password: string): string {
   if (user.includes(":") || CONTROL.test(user) || CONTROL.test(password)) {
     throw new HttpError(
       "ERR_INVALID_REQUEST",
-      "Cannot use the credentials of this URL: a colon in the user name, or a control character",
+      "Cannot use these credentials: a colon in the user name, or a control character",
       { phase: "client" },
     );
   }
   return `Basic ${btoa(`${user}:${password}`)}`;
 }
 
-/** The bytes that the text stands for, one character each. */
-function decoded(text: string): string {
-  return Array.from(percentDecoded(text), (byte) => String.fromCharCode(byte)).join("");
+/** One character for each byte. */
+function byteString(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }

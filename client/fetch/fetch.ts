@@ -4,50 +4,54 @@
  * @see https://fetch.spec.whatwg.org/
  * @module
  */
-import { HttpError } from "../../conn/http_error.ts";
+import { callersOptions } from "../../conn/callers_options.ts";
+import { HttpError, printable } from "../../conn/http_error.ts";
 import { decodableCodings } from "../../http/content_coding.ts";
 import { hasIntegrity } from "../../transport/message/body_digests.ts";
-import { HttpRequest } from "../../transport/http_request.ts";
 import { type Expected, parseIntegrity } from "../../transport/message/integrity.ts";
 import { parseUrlWithCredentials } from "../../transport/message/request_url.ts";
-import { discardBody, isReplayable } from "../../transport/request_body.ts";
-import type { HttpResponse } from "../../transport/message/http_response.ts";
-import { type RoundTripper, Transport, type TransportOptions } from "../../transport/transport.ts";
-import { Client, type ClientOptions } from "../client.ts";
+import { discardBody, isReplayable } from "../../transport/message/request_body.ts";
+import { attemptsOf, type HttpResponse } from "../../transport/message/http_response.ts";
+import { checkedRoundTripper, type RoundTripper, Transport } from "../../transport/transport.ts";
+import { TRANSPORT_OPTIONS, type TransportOptions } from "../../transport/transport_options.ts";
+import { Client, CLIENT_OPTIONS, type ClientOptions } from "../client.ts";
 import { defaultTransport } from "../default_client.ts";
+import type { DecodedHeaders } from "./decoded_headers.ts";
 import { DefaultHeaders } from "../default_headers.ts";
+import { networkError } from "./fetch_error.ts";
 import { blobUrlResponse, dataUrlResponse } from "./fetch_local.ts";
 import { isBadPort } from "./fetch_ports.ts";
 import { type FetchCall, fetchCall, plainCall } from "./fetch_request.ts";
-import {
-  fetchedResponse,
-  hasNullBody,
-  networkError,
-  responseOf,
-  webResponse,
-} from "../fetch_response.ts";
+import { FetchedRequest } from "../fetched_request.ts";
+import { hopTransport } from "../hop_transport.ts";
+import { hasNullBody } from "./fetched_body.ts";
+import { fetchedResponse, responseOf, webResponse } from "./fetch_response.ts";
 import { isSameOrigin } from "../origin.ts";
 import { REDIRECT_STATUSES } from "../redirect.ts";
 
 /**
  * Options of {@linkcode createFetch}: those of a transport, or a `transport` that is there already,
- * and those of a client. Unless stated, `maxRedirects` is 20, and `acceptEncoding` every coding that
+ * and those of a client but `throwOnError`: every status is an answer of `fetch`. Unless stated, `maxRedirects` is 20, and `acceptEncoding` every coding that
  * can be taken off. `http+unix:` URLs are for the socket of `baseUrl` only.
  */
-export interface FetchOptions extends TransportOptions, ClientOptions {}
+export interface FetchOptions extends TransportOptions, Omit<ClientOptions, "throwOnError"> {
+  /**
+   * What `response.headers` say of `Content-Encoding` and `Content-Length` where a content coding was
+   * taken off. `"keep"`: what the server sent, as the Fetch Standard has it. `"drop"`: neither, for
+   * programs that copy the headers to an answer of their own, beside the decoded body.
+   *
+   * A response that is handed to `Deno.serve` or `Bun.serve` as it is goes out without them either way.
+   *
+   * @default {"keep"}
+   */
+  decodedHeaders?: DecodedHeaders;
+}
 
-/** Which of the options are the client's; the others are the transport's. */
-const CLIENT_OPTIONS: Record<keyof ClientOptions, true> = {
-  transport: true,
-  timeoutMs: true,
-  baseUrl: true,
-  headers: true,
-  sensitiveHeaders: true,
-  maxRedirects: true,
-  jar: true,
-  checkRedirect: true,
-  referer: true,
-};
+const OPTIONS: ReadonlySet<string> = new Set([
+  ...[...CLIENT_OPTIONS].filter((name) => name !== "throwOnError"),
+  ...TRANSPORT_OPTIONS,
+  "decodedHeaders",
+]);
 
 /** Of the Fetch Standard. */
 const MAX_REDIRECTS = 20;
@@ -63,19 +67,33 @@ class Fetcher {
   readonly #baseUrl: URL | undefined;
   readonly #defaults: DefaultHeaders;
   readonly #timeoutMs: number;
+  readonly #decodedHeaders: DecodedHeaders;
   readonly #clients: Clients;
   readonly #cookieless: Clients;
 
   constructor(options: FetchOptions) {
-    const { client, transport } = split(options);
+    const { client, transport, decodedHeaders } = split(options);
+    this.#decodedHeaders = checkedDecodedHeaders(decodedHeaders);
     this.#baseUrl = client.baseUrl === undefined ? undefined : baseUrl(client.baseUrl);
+    const given = (client.transport ?? null) === null
+      ? null
+      : checkedRoundTripper(client.transport);
     const shared = {
       ...client,
+      // Around what all clients share, so that they have one budget.
+      retry: false,
+      compress: undefined,
+      maxRedirects: client.maxRedirects ?? MAX_REDIRECTS,
+      // There is no page whose address to tell.
+      referer: client.referer ?? false,
       transport: guarded(
-        client.transport ?? new Transport({
-          ...transport,
-          acceptEncoding: transport.acceptEncoding ?? decodableCodings(),
-        }),
+        hopTransport(
+          given ?? new Transport({
+            ...transport,
+            acceptEncoding: transport.acceptEncoding ?? decodableCodings(),
+          }),
+          client,
+        ),
         this.#baseUrl,
       ),
     };
@@ -83,7 +101,11 @@ class Fetcher {
     this.#cookieless = client.jar ? clients({ ...shared, jar: null }) : this.#clients;
     // The client has looked at them.
     const sensitive = (client.sensitiveHeaders ?? []).map((name) => `${name}`.toLowerCase());
-    this.#defaults = new DefaultHeaders(client.headers, sensitive, this.#baseUrl);
+    this.#defaults = new DefaultHeaders({
+      lines: client.headers,
+      sensitive,
+      baseUrl: this.#baseUrl,
+    });
     this.#timeoutMs = client.timeoutMs ?? 0;
   }
 
@@ -101,25 +123,24 @@ class Fetcher {
         return await localResponse(call);
       }
       const exchange = await this.#exchange(call);
-      if (call.integrity === "") return fetchedResponse(exchange, signal);
-      const expected = parseIntegrity(call.integrity);
+      const expected = call.integrity === "" ? [] : parseIntegrity(call.integrity);
       return expected.length === 0
-        ? fetchedResponse(exchange, signal)
-        : await checkedResponse(exchange, expected);
+        ? fetchedResponse(exchange, signal, this.#decodedHeaders)
+        : await checkedResponse(exchange, expected, this.#decodedHeaders);
     } catch (error) {
       throw networkError(error, signal);
     }
   }
 
   #exchange(call: FetchCall): Promise<HttpResponse> {
-    const request = new HttpRequest(call.href, {
+    const request = new FetchedRequest(call.href, {
       method: call.method,
       headers: call.headers,
       body: call.body,
       signal: call.signal ?? undefined,
       timeoutMs: this.#timeoutMs,
       decompress: "known",
-    });
+    }, call.referring);
     const { following, manual } = call.withoutCookies ? this.#cookieless : this.#clients;
     if (call.redirect === "follow") return following.do(request);
     const exchange = manual.do(request);
@@ -129,31 +150,24 @@ class Fetcher {
 
 async function refuseEveryRedirect(exchange: HttpResponse): Promise<HttpResponse> {
   if (!REDIRECT_STATUSES.has(exchange.status)) return exchange;
+  const attempts = attemptsOf(exchange);
   await exchange.body.close();
   throw new HttpError("ERR_REDIRECT", `A redirect, status ${exchange.status}`, {
     phase: "redirect",
+    attempts,
   });
 }
 
 function baseUrl(input: string | URL): URL {
   const url = parseUrlWithCredentials(input);
   if (url.username === "" && url.password === "") return url;
-  throw new HttpError("ERR_INVALID_REQUEST", "fetch takes no baseUrl with credentials", {
-    phase: "client",
-  });
+  throw invalid("fetch takes no baseUrl with credentials");
 }
 
 function clients(options: ClientOptions & { transport: RoundTripper }): Clients {
-  // There is no page whose address to tell.
-  const referer = options.referer ?? false;
   return {
-    following: new Client({
-      ...options,
-      transport: withoutLostStreams(options.transport),
-      maxRedirects: options.maxRedirects ?? MAX_REDIRECTS,
-      referer,
-    }),
-    manual: new Client({ ...options, maxRedirects: 0, referer }),
+    following: new Client({ ...options, transport: withoutLostStreams(options.transport) }),
+    manual: new Client({ ...options, maxRedirects: 0 }),
   };
 }
 
@@ -164,8 +178,9 @@ function clients(options: ClientOptions & { transport: RoundTripper }): Clients 
  * Cancel: the signal rejects with its reason, or makes the body fail with it.
  *
  * @param options A transport's and a client's; or `transport`, and a client's.
- * @returns A function that rejects with a `TypeError` whose `cause` is an {@linkcode HttpError}
- * where the platform's rejects with a network error.
+ * @returns A function that rejects with `TypeError("fetch failed")` where the platform's rejects with
+ * a network error, and whose bodies fail with `TypeError("terminated")`; {@linkcode httpErrorOf} finds
+ * the {@linkcode HttpError} in either.
  * @throws {HttpError} `ERR_INVALID_REQUEST`: an option that is not known, has a value it cannot
  * have, or is a transport's although `transport` is given.
  *
@@ -193,20 +208,46 @@ export function createFetch(options: FetchOptions = {}): typeof globalThis.fetch
 /** {@linkcode createFetch} on `defaultTransport`: a drop-in for the platform's `fetch`. */
 export const fetch: typeof globalThis.fetch = createFetch({ transport: defaultTransport });
 
-function split(options: FetchOptions): { client: ClientOptions; transport: TransportOptions } {
-  const client: Record<string, unknown> = {};
-  const transport: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(options)) {
-    (Object.hasOwn(CLIENT_OPTIONS, name) ? client : transport)[name] = value;
+/** The options by whose they are; the last is the own one of `fetch`. */
+interface SplitOptions {
+  readonly client: ClientOptions;
+  readonly transport: TransportOptions;
+  readonly decodedHeaders: DecodedHeaders | undefined;
+}
+
+function split(given: FetchOptions): SplitOptions {
+  const options = callersOptions(
+    given,
+    OPTIONS,
+    (name) =>
+      name === "throwOnError"
+        ? invalid("fetch has no throwOnError: every status is an answer, look at response.ok")
+        : invalid(`Unknown option of fetch "${printable(name)}"`),
+  );
+  const client: Record<string, unknown> = Object.create(null);
+  const transport: Record<string, unknown> = Object.create(null);
+  for (const name of OPTIONS) {
+    if (!(name in options) || name === "decodedHeaders") continue;
+    const value = options[name as keyof FetchOptions];
+    if (CLIENT_OPTIONS.has(name)) client[name] = value;
+    // A transport that is there has a clock already.
+    if (TRANSPORT_OPTIONS.has(name) && !(name === "clock" && options.transport)) {
+      transport[name] = value;
+    }
   }
   if (client.transport !== undefined && Object.keys(transport).length > 0) {
-    throw new HttpError(
-      "ERR_INVALID_REQUEST",
-      `Both a transport and options of one: ${Object.keys(transport).join(", ")}`,
-      { phase: "client" },
-    );
+    throw invalid(`Both a transport and options of one: ${Object.keys(transport).join(", ")}`);
   }
-  return { client, transport };
+  return { client, transport, decodedHeaders: options.decodedHeaders };
+}
+
+function checkedDecodedHeaders(value: unknown = "keep"): DecodedHeaders {
+  if (value === "keep" || value === "drop") return value;
+  throw invalid(`decodedHeaders is neither "keep" nor "drop": ${printable(`${value}`)}`);
+}
+
+function invalid(message: string): HttpError {
+  return new HttpError("ERR_INVALID_REQUEST", message, { phase: "client" });
 }
 
 /** For each request of a chain of redirects; URLs for `fetch` often come from others. */
@@ -240,9 +281,11 @@ async function refuseRedirect(response: HttpResponse): Promise<HttpResponse> {
   if (!REDIRECT_STATUSES.has(status) || status === 303 || !response.headers.has("location")) {
     return response;
   }
+  const attempts = attemptsOf(response);
   await response.body.close();
   throw new HttpError("ERR_REDIRECT", `A redirect of a stream, status ${status}`, {
     phase: "redirect",
+    attempts,
   });
 }
 
@@ -250,18 +293,19 @@ async function refuseRedirect(response: HttpResponse): Promise<HttpResponse> {
 async function checkedResponse(
   exchange: HttpResponse,
   expected: readonly Expected[],
+  decodedHeaders: DecodedHeaders,
 ): Promise<Response> {
   const bytes = await exchange.bytes();
   // What has no body has no integrity either.
   if (hasNullBody(exchange) || !await hasIntegrity(bytes, expected)) throw wrongIntegrity();
-  return responseOf(exchange, bytes);
+  return responseOf(exchange, bytes, decodedHeaders);
 }
 
 async function localResponse(call: FetchCall): Promise<Response> {
   const url = call.href.split("#", 1)[0];
   const { status, statusText, headers, bytes } = url.startsWith("data:")
     ? dataUrlResponse(url)
-    : await blobUrlResponse(url, call.method, call.headers.get("range"));
+    : await blobUrlResponse(await call.blob, call.method, call.headers.get("range"));
   if (!await hasIntegrity(bytes, parseIntegrity(call.integrity))) throw wrongIntegrity();
   const body = call.method === "HEAD" ? null : bytes;
   return webResponse(body, { statusText, headers: new Headers(headers) }, {
@@ -271,6 +315,8 @@ async function localResponse(call: FetchCall): Promise<Response> {
   });
 }
 
-function wrongIntegrity(): TypeError {
-  return new TypeError("fetch failed: the content does not have the integrity asked for");
+function wrongIntegrity(): HttpError {
+  return new HttpError("ERR_DECODE", "The content does not have the integrity asked for", {
+    phase: "body",
+  });
 }

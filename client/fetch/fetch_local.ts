@@ -28,23 +28,40 @@ export function dataUrlResponse(href: string): LocalResponse {
   return { status: 200, statusText: "OK", headers: [["content-type", type]], bytes };
 }
 
+/** A module that is loaded when it is needed: it would be a tenth of the start of a program. */
+type Buffers = typeof import("node:buffer");
+
 /**
- * What a `blob:` URL stands for, or the range of it that was asked for.
+ * What a `blob:` URL stands for now. A promise only on Node 22.0 to 22.2, where it can be revoked
+ * before it is found.
  *
- * @param href Serialised, without its fragment.
+ * @param href Serialised; with a query it stands for nothing.
+ */
+export function blobOf(href: string): Blob | undefined | Promise<Blob | undefined> {
+  const [url] = href.split("#", 1);
+  if (url.includes("?")) return undefined;
+  const find = ({ resolveObjectURL }: Buffers) => resolveObjectURL(url) as Blob | undefined;
+  const { process } = globalThis as unknown as {
+    process?: { getBuiltinModule?: (id: string) => Buffers };
+  };
+  const buffers = process?.getBuiltinModule?.("node:buffer");
+  return buffers === undefined ? import("node:buffer").then(find) : find(buffers);
+}
+
+/**
+ * The response of a `blob:` URL, or the range of it that was asked for.
+ *
+ * @param blob Undefined: there is none.
  * @param range The value of `Range`, or null.
  * @throws {TypeError} Revoked, another method than GET, or a range that cannot be served.
  */
 export async function blobUrlResponse(
-  href: string,
+  blob: Blob | undefined,
   method: string,
   range: string | null,
 ): Promise<LocalResponse> {
-  if (method !== "GET") throw new TypeError("fetch failed: a blob: URL can only be read with GET");
-  // Not imported above: it would be a tenth of the start of a program that has no such URL.
-  const { resolveObjectURL } = await import("node:buffer");
-  const blob = resolveObjectURL(href);
-  if (blob === undefined) throw new TypeError("fetch failed: no such blob: URL");
+  if (method !== "GET") throw new TypeError("fetch: a blob: URL can only be read with GET");
+  if (blob === undefined) throw new TypeError("fetch: no such blob: URL");
   const whole: LocalResponse = {
     status: 200,
     statusText: "OK",
@@ -58,7 +75,7 @@ function part(whole: LocalResponse, field: string): LocalResponse {
   const size = whole.bytes.length;
   const range = byteRange(field, size);
   if (range === null || range === "unsatisfiable") {
-    throw new TypeError("fetch failed: a blob: URL does not have that range");
+    throw new TypeError("fetch: a blob: URL does not have that range");
   }
   const { start, end } = range;
   const bytes = whole.bytes.slice(start, end);

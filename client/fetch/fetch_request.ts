@@ -4,12 +4,17 @@
  * @see https://fetch.spec.whatwg.org/#request-class
  * @module
  */
+import { printable } from "../../conn/http_error.ts";
+import { isToken } from "../../http/grammar.ts";
 import { HttpHeaders } from "../../http/http_headers.ts";
-import type { BodySource } from "../../transport/request_body.ts";
+import type { BodySource } from "../../transport/message/request_body.ts";
 import type { DefaultHeaders } from "../default_headers.ts";
-import { fetchBody, isStream, readAhead } from "../fetch_body.ts";
-import { type FetchReferrerPolicy, refererFor, REFERRER_POLICIES } from "../referrer_policy.ts";
+import { fetchBody, isStream } from "./fetch_body.ts";
+import { blobOf } from "./fetch_local.ts";
+import type { Referring } from "../fetched_request.ts";
 import { trimmed } from "../http_white_space.ts";
+import { readAhead } from "./read_ahead.ts";
+import { refererFor, REFERRER_POLICIES, type ReferrerPolicy } from "../referrer_policy.ts";
 
 /** What `fetch` is asked to do, checked. */
 export interface FetchCall {
@@ -24,6 +29,9 @@ export interface FetchCall {
   readonly integrity: string;
   /** Whether cookies are kept out, both ways. */
   readonly withoutCookies: boolean;
+  readonly referring: Referring;
+  /** What a `blob:` URL stood for when `fetch` was called. */
+  readonly blob: ReturnType<typeof blobOf>;
 }
 
 /** What the platform's types do not all know. */
@@ -31,6 +39,9 @@ type Init = RequestInit & Partial<Record<string, unknown>>;
 
 /** Sent with each request of a caller who gives no headers. */
 const ACCEPT_ANYTHING: HttpHeaders = new HttpHeaders([["Accept", "*/*"]]).freeze();
+
+/** What most say of where they come from: nothing. */
+const NO_REFERRER: Referring = { policy: "", byReferrer: false };
 
 /** Methods whose case does not matter. */
 const NORMALISED: ReadonlySet<string> = new Set([
@@ -79,11 +90,14 @@ export function plainCall(input: unknown, init: unknown): FetchCall | null {
     signal: null,
     integrity: "",
     withoutCookies: false,
+    referring: NO_REFERRER,
+    blob: undefined,
   };
 }
 
 /**
- * The call for what the platform's `fetch` takes.
+ * The call for what the platform's `fetch` takes. All of it is looked at before anything is waited
+ * for: the caller may change it, or revoke it, at once.
  *
  * @param baseUrl What relative URLs are relative to, or undefined.
  * @param defaults Header lines for calls that do not give a line of the name.
@@ -105,11 +119,7 @@ export async function fetchCall(
   const href = target(request === null ? `${input}` : request.url, baseUrl);
   const method = methodOf(given.method ?? request?.method ?? "GET");
   const headers = headersOf(given.headers === undefined ? request?.headers : given.headers);
-  const body = await bodyOf(given, request);
-  if (body !== null && (method === "GET" || method === "HEAD")) {
-    throw new TypeError(`fetch: a ${method} request has no body`);
-  }
-  addReferer(headers, given, request, href);
+  const referring = addReferer(headers, given, request, href);
   addCacheControl(headers, given, request);
   for (const [name, value] of defaults.missingIn(headers, new URL(href))) {
     headers.append(name, value);
@@ -119,22 +129,36 @@ export async function fetchCall(
   if (signal !== undefined && signal !== null && !(signal instanceof AbortSignal)) {
     throw new TypeError("fetch: signal is not an AbortSignal");
   }
+  const redirect = given.redirect ?? request?.redirect ?? "follow";
+  const integrity = `${given.integrity ?? request?.integrity ?? ""}`;
+  const withoutCookies = (given.credentials ?? request?.credentials) === "omit";
+  const blob = href.startsWith("blob:") ? blobOf(href) : undefined;
+  const source = bodyOf(given, request);
+  if (source !== null && (method === "GET" || method === "HEAD")) {
+    throw new TypeError(`fetch: a ${method} request has no body`);
+  }
+  // Last: it is the only one that takes its time.
+  const body = source !== null && source === request?.body
+    ? await readAhead(request.body, signal)
+    : source;
   return {
     href,
     method,
     headers,
-    body,
-    redirect: given.redirect ?? request?.redirect ?? "follow",
+    redirect,
     signal: signal ?? null,
-    integrity: `${given.integrity ?? request?.integrity ?? ""}`,
-    withoutCookies: (given.credentials ?? request?.credentials) === "omit",
+    integrity,
+    withoutCookies,
+    referring,
+    blob,
+    body,
   };
 }
 
 function checkMembers(init: Init): void {
-  for (const name in WORDS) {
+  for (const [name, words] of Object.entries(WORDS)) {
     const value = init[name];
-    if (value !== undefined && !WORDS[name].includes(`${value}`)) {
+    if (value !== undefined && !words.includes(`${value}`)) {
       throw new TypeError(`fetch: ${name} cannot be "${value}"`);
     }
   }
@@ -159,6 +183,7 @@ function target(text: string, baseUrl: string | undefined): string {
 
 function methodOf(method: string): string {
   const text = `${method}`;
+  if (!isToken(text)) throw new TypeError(`fetch: "${printable(text)}" is not a method`);
   const upper = text.toUpperCase();
   if (FORBIDDEN_METHODS.has(upper)) throw new TypeError(`fetch: the method ${upper} is forbidden`);
   return NORMALISED.has(upper) ? upper : text;
@@ -180,7 +205,7 @@ function headersOf(init: RequestInit["headers"]): HttpHeaders {
   return headers;
 }
 
-async function bodyOf(init: Init, request: Request | null): Promise<BodySource | null> {
+function bodyOf(init: Init, request: Request | null): BodySource | null {
   if (init.body !== undefined && init.body !== null) {
     const body = fetchBody(init.body);
     if (isStream(body) && init.duplex === undefined) {
@@ -190,7 +215,7 @@ async function bodyOf(init: Init, request: Request | null): Promise<BodySource |
   }
   if (request === null) return null;
   if (request.bodyUsed) throw new TypeError("fetch: the body of this Request is used already");
-  return request.body === null ? null : await readAhead(request.body);
+  return request.body;
 }
 
 function addReferer(
@@ -198,12 +223,14 @@ function addReferer(
   init: Init,
   request: Request | null,
   href: string,
-): void {
+): Referring {
+  const policy = (init.referrerPolicy ?? request?.referrerPolicy ?? "") as ReferrerPolicy;
   const referrer = `${init.referrer ?? request?.referrer ?? ""}`;
-  if (referrer === "" || headers.has("referer")) return;
-  const policy = init.referrerPolicy ?? request?.referrerPolicy ?? "";
-  const referer = refererFor(referrer, policy as FetchReferrerPolicy, href);
-  if (referer !== null) headers.append("Referer", referer);
+  if (referrer === "" || headers.has("referer")) return { policy, byReferrer: false };
+  const referer = refererFor(referrer, policy, href);
+  if (referer === null) return { policy, byReferrer: false };
+  headers.append("Referer", referer);
+  return { policy, byReferrer: true };
 }
 
 /** There is no cache here, but there may be some on the way. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { HttpError } from "../../conn/http_error.ts";
-import type { HttpRequest } from "../../transport/http_request.ts";
+import type { HttpRequest } from "../../transport/message/http_request.ts";
 import { type LocalAnswer, localRoundTrip } from "../../transport/message/local_exchange.ts";
 import type { RoundTripper } from "../../transport/transport.ts";
 import { percentDecoded } from "../percent_decoded.ts";

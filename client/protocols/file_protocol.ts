@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { callersOptions } from "../../conn/callers_options.ts";
 import { HttpError, printable } from "../../conn/http_error.ts";
-import type { HttpRequest } from "../../transport/http_request.ts";
+import type { HttpRequest } from "../../transport/message/http_request.ts";
 import { type LocalAnswer, localRoundTrip } from "../../transport/message/local_exchange.ts";
 import type { RoundTripper } from "../../transport/transport.ts";
 import { byteRange } from "./byte_range.ts";
@@ -74,10 +75,11 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
  * ```
  */
 export function fileProtocol(options: FileProtocolOptions): RoundTripper {
-  for (const name in options) {
-    if (!OPTIONS.has(name)) throw invalid(`Unknown file protocol option "${printable(name)}"`);
-  }
-  const { root, contentTypes } = options;
+  const { root, contentTypes } = callersOptions(
+    options,
+    OPTIONS,
+    (name) => invalid(`Unknown file protocol option "${printable(name)}"`),
+  );
   if (typeof root !== "string" || root === "" || root.includes("\0")) {
     throw invalid("root is not the path of a folder");
   }

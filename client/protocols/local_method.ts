@@ -4,7 +4,7 @@
  * @module
  */
 import { HttpError } from "../../conn/http_error.ts";
-import type { HttpRequest } from "../../transport/http_request.ts";
+import type { HttpRequest } from "../../transport/message/http_request.ts";
 import type { LocalAnswer } from "../../transport/message/local_exchange.ts";
 
 /**

@@ -4,8 +4,10 @@
  * @module
  */
 import { abortable } from "../../conn/abortable.ts";
+import { tellFault } from "../../conn/fault.ts";
 import { HttpError } from "../../conn/http_error.ts";
 import type { Clock } from "../../transport/clock.ts";
+import { callersClock } from "../waiting_clock.ts";
 
 /** Options of waiting, in milliseconds. */
 export interface BackOffOptions {
@@ -19,35 +21,41 @@ export interface BackOffOptions {
   random?: () => number;
 }
 
-/** The runtime's clock, with timers that keep the process alive: a request waits for them. */
-const waitingClock: Clock = {
-  now: () => performance.now(),
-  startTimer: (callback, delayMs) => setTimeout(callback, delayMs),
-  stopTimer: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
-};
-
 /** Milliseconds. Timers beyond fire at once on every runtime. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Waits that grow, spread over their whole length so that clients do not come back all at once. */
 export class BackOff {
+  /** What the waits go by. */
+  readonly clock: Clock;
   readonly #baseDelayMs: number;
   readonly #maxDelayMs: number;
-  readonly #clock: Clock;
   readonly #random: () => number;
 
   /** @throws {HttpError} `ERR_INVALID_REQUEST`: a value that is no number of milliseconds. */
   constructor(options: BackOffOptions) {
     this.#baseDelayMs = checkedAmount("baseDelayMs", options.baseDelayMs ?? 100);
     this.#maxDelayMs = checkedAmount("maxDelayMs", options.maxDelayMs ?? 10_000);
-    this.#clock = options.clock ?? waitingClock;
+    this.clock = callersClock(options.clock);
     this.#random = options.random ?? Math.random;
   }
 
   /** @param failures How often it has failed so far, from 1. */
   delayMs(failures: number): number {
     const longestMs = Math.min(this.#maxDelayMs, this.#baseDelayMs * 2 ** (failures - 1));
-    return this.#random() * longestMs;
+    return this.#share() * longestMs;
+  }
+
+  /** Of the longest wait. An answer that is dropped for the next try must not depend on it. */
+  #share(): number {
+    try {
+      const share = this.#random();
+      if (share >= 0 && share < 1) return share;
+      throw new TypeError(`it gave ${share}`);
+    } catch (error) {
+      tellFault("random() failed", error);
+      return Math.random();
+    }
   }
 
   /**
@@ -57,8 +65,8 @@ export class BackOff {
    */
   wait(delayMs: number, signal: AbortSignal | null): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#clock.startTimer(resolve, Math.min(delayMs, MAX_TIMER_MS));
-    const cancel = (): void => this.#clock.stopTimer(timer);
+    const timer = this.clock.startTimer(resolve, Math.min(delayMs, MAX_TIMER_MS));
+    const cancel = (): void => this.clock.stopTimer(timer);
     return abortable(promise, signal ?? undefined, { cancel });
   }
 }

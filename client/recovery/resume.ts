@@ -3,19 +3,28 @@
  *
  * @module
  */
-import { HttpError, printable } from "../../conn/http_error.ts";
+import type { AsyncContext } from "../../conn/runtimes/async_context.ts";
+import { callersOptions } from "../../conn/callers_options.ts";
+import { type Attempt, HttpError, printable } from "../../conn/http_error.ts";
 import type { HttpHeaders } from "../../http/http_headers.ts";
 import { BodyEnd } from "../../transport/message/body_end.ts";
-import type { HttpRequest } from "../../transport/http_request.ts";
+import { callersContext } from "../../transport/message/callers_context.ts";
 import {
+  type HttpRequest,
+  isRequest,
+  joinOperation,
+  notARequest,
+} from "../../transport/message/http_request.ts";
+import {
+  attemptsOf,
   type HttpResponse,
   ReceivedResponse,
   type ResponseConnection,
   type ResponseExchange,
   type Timings,
 } from "../../transport/message/http_response.ts";
-import { isReplayable } from "../../transport/request_body.ts";
-import type { RoundTripper } from "../../transport/transport.ts";
+import { isReplayable } from "../../transport/message/request_body.ts";
+import { checkedRoundTripper, type RoundTripper } from "../../transport/transport.ts";
 import { BackOff, type BackOffOptions, checkedAttempts } from "./back_off.ts";
 import { ResumedContent, type ResumeEvent } from "./resumed_content.ts";
 import { strongValidator } from "./strong_validator.ts";
@@ -25,7 +34,7 @@ import { TimeLeft } from "../time_left.ts";
 export interface ResumeOptions extends BackOffOptions {
   /** Requests in a row that may bring no byte: 1 or more. @default {3} */
   attempts?: number;
-  /** Called before each wait. */
+  /** Called before each wait. What it throws ends the body. */
   onResume?: (event: ResumeEvent) => void;
 }
 
@@ -47,7 +56,8 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof ResumeOptions>([
  * none`; and the answer is a 206 whose `Content-Range` begins where the body broke off and runs to the
  * same end, with the same validator. Any other answer, a 200 too, means that the content has changed or
  * cannot be had in parts: reading fails with the error that broke the body. To get content without
- * coding, compression is not asked for on the caller's behalf.
+ * coding, compression is not asked for on the caller's behalf. The error that a read fails with then tells
+ * of the attempt that broke, and of those since.
  *
  * `contentLength`, `headers` and `connection` are those of the first response; trailers of a body that
  * was resumed are lost. The request's signal and `timeoutMs` cover all of it.
@@ -80,10 +90,12 @@ export class ResumingTransport implements RoundTripper {
    * @throws {HttpError} `ERR_INVALID_REQUEST`: an unknown option, or a value it cannot have.
    */
   constructor(transport: RoundTripper, options: ResumeOptions = {}) {
-    for (const name in options) {
-      if (!OPTIONS.has(name)) throw invalid(`Unknown resume option "${printable(name)}"`);
-    }
-    this.#transport = transport;
+    options = callersOptions(
+      options,
+      OPTIONS,
+      (name) => invalid(`Unknown resume option "${printable(name)}"`),
+    );
+    this.#transport = checkedRoundTripper(transport);
     this.#attempts = checkedAttempts(options.attempts ?? 3);
     this.#backOff = new BackOff(options);
     this.#onResume = options.onResume;
@@ -95,7 +107,10 @@ export class ResumingTransport implements RoundTripper {
    * @throws {HttpError} As the transport below. Or the signal's reason.
    */
   async roundTrip(request: HttpRequest): Promise<HttpResponse> {
-    const time = new TimeLeft(request.timeoutMs);
+    if (!isRequest(request)) throw notARequest("roundTrip", request);
+    const time = new TimeLeft(request, this.#backOff.clock);
+    const context = callersContext(request);
+    joinOperation(request);
     if (!isWhole(request)) return await this.#transport.roundTrip(request);
     // Digests and progress are those of the whole, not of its parts.
     const response = await this.#transport.roundTrip(request.with({
@@ -118,8 +133,10 @@ export class ResumingTransport implements RoundTripper {
       backOff: this.#backOff,
       onResume: this.#onResume,
       time,
+      context,
     });
-    const resumed = response.withContent(content, new ResumedExchange(request, response));
+    const exchange = new ResumedExchange(request, response, context);
+    const resumed = response.withContent(content, exchange);
     const { kind } = response.framing;
     // Where there is no content nothing is waited for, unless its absence is an error.
     return (kind === "none" || kind === "tunnel") && !resumed.isProcessed ? response : resumed;
@@ -140,20 +157,24 @@ function isObserved({ digest, integrity, onDownloadProgress }: HttpRequest): boo
 /** A response whose body is not ours to resume, nor to check. */
 async function unresumable(request: HttpRequest, response: HttpResponse): Promise<HttpResponse> {
   if (!isObserved(request)) return response;
+  const attempts = attemptsOf(response);
   await response.body.close();
-  throw invalid("Digests and progress need a response of a Transport to resume");
+  const error = invalid("Digests and progress need a response of a Transport to resume");
+  throw error.withAttempts(attempts);
 }
 
 /** What the body of a resumed response needs of its exchange: most is the first response's. */
 class ResumedExchange implements ResponseExchange {
   readonly request: HttpRequest;
+  readonly context: AsyncContext | null;
   readonly decoding = null;
   readonly failure = null;
   readonly #first: HttpResponse;
   readonly #bodyEnd: BodyEnd = new BodyEnd();
 
-  constructor(request: HttpRequest, first: HttpResponse) {
+  constructor(request: HttpRequest, first: HttpResponse, context: AsyncContext | null) {
     this.request = request;
+    this.context = context;
     this.#first = first;
   }
 
@@ -167,6 +188,10 @@ class ResumedExchange implements ResponseExchange {
 
   get timings(): Timings {
     return this.#first.timings;
+  }
+
+  get attempts(): readonly Attempt[] {
+    return attemptsOf(this.#first);
   }
 
   bodyDone(error: unknown, trailers: HttpHeaders | null): void {

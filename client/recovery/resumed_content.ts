@@ -3,13 +3,20 @@
  *
  * @module
  */
+import { type AsyncContext, within } from "../../conn/runtimes/async_context.ts";
 import type { Conn } from "../../conn/conn.ts";
-import { HttpError } from "../../conn/http_error.ts";
-import type { Deviation } from "../../http1/field_lines_reader.ts";
-import type { Framing } from "../../http1/framing.ts";
+import { tellRejection } from "../../conn/fault.ts";
+import { type Attempt, HttpError } from "../../conn/http_error.ts";
+import type { Deviation } from "../../http/deviation.ts";
+import type { Framing } from "../../http/incoming_content.ts";
 import { HttpHeaders } from "../../http/http_headers.ts";
-import type { IncomingContent } from "../../http1/response_content.ts";
-import type { HttpResponse, ReceivedResponse } from "../../transport/message/http_response.ts";
+import type { IncomingContent } from "../../http/incoming_content.ts";
+import { afterAttempts } from "../../transport/attempt.ts";
+import {
+  attemptsOf,
+  type HttpResponse,
+  type ReceivedResponse,
+} from "../../transport/message/http_response.ts";
 import type { RoundTripper } from "../../transport/transport.ts";
 import type { BackOff } from "./back_off.ts";
 import { hasValidator, type StrongValidator } from "./strong_validator.ts";
@@ -36,6 +43,8 @@ export interface Resumption {
   readonly backOff: BackOff;
   readonly onResume: ((event: ResumeEvent) => void) | undefined;
   readonly time: TimeLeft;
+  /** Where the request was made, for its callbacks: whoever reads may be elsewhere. Null: it has none. */
+  readonly context: AsyncContext | null;
 }
 
 /** What a connection that breaks looks like to the reader. */
@@ -69,6 +78,8 @@ export class ResumedContent implements IncomingContent {
   #attempts = 0;
   #ended = false;
   #trailers: HttpHeaders | null = null;
+  /** What is known of the request whose answer broke off, and of those since. */
+  #known: readonly Attempt[] = [];
   /** While the next part is waited for: what the reader's giving up ends. */
   #asking: AbortController | null = null;
 
@@ -116,7 +127,7 @@ export class ResumedContent implements IncomingContent {
     const n = await this.#current.body.read(p);
     if (n === null) {
       if (this.#totalBytes !== null && this.#position < this.#totalBytes) {
-        throw failed("ERR_INCOMPLETE_BODY", "The part ended before its end");
+        throw this.#failed("ERR_INCOMPLETE_BODY", "The part ended before its end");
       }
       this.#ended = true;
       if (this.#current === this.#first) this.#trailers = await this.#first.trailers;
@@ -126,7 +137,7 @@ export class ResumedContent implements IncomingContent {
     this.#attempts = 0;
     if (this.#totalBytes !== null && this.#position > this.#totalBytes) {
       await this.#current.body.close();
-      throw failed("ERR_MALFORMED_RESPONSE", "The part is longer than it was said to be");
+      throw this.#failed("ERR_MALFORMED_RESPONSE", "The part is longer than it was said to be");
     }
     // Where only its end tells how long a part is, the end has to be read.
     this.#ended = this.#position === this.#totalBytes && this.#current.contentLength !== null;
@@ -138,6 +149,7 @@ export class ResumedContent implements IncomingContent {
     if (!(broken instanceof HttpError) || !BROKEN.has(broken.code)) throw broken;
     const { attempts, backOff, onResume, time } = this.#resumption;
     if (attempts === 0) throw broken;
+    this.#known = broken.attempts.length > 0 ? broken.attempts : attemptsOf(this.#current);
     const { signal } = this.#first.request;
     this.#asking = new AbortController();
     const own = this.#asking.signal;
@@ -147,15 +159,16 @@ export class ResumedContent implements IncomingContent {
       while (this.#attempts < attempts) {
         const attempt = this.#attempts + 1;
         const delayMs = backOff.delayMs(attempt);
-        if (delayMs >= time.leftMs) throw unresumed(broken, "no time was left");
+        if (delayMs >= time.leftMs) throw this.#unresumed(broken, "no time was left");
         this.#attempts = attempt;
-        onResume?.({ attempt, delayMs, position: this.#position, error });
+        const told: unknown = onResume?.({ attempt, delayMs, position: this.#position, error });
+        tellRejection("onResume failed", told);
         await backOff.wait(delayMs, either);
         const answer = await this.#ask(either, broken);
         if (answer === null) return;
         error = answer;
       }
-      throw unresumed(broken, `${attempts} requests brought nothing`);
+      throw this.#unresumed(broken, `${attempts} requests brought nothing`);
     } finally {
       this.#asking = null;
     }
@@ -168,19 +181,23 @@ export class ResumedContent implements IncomingContent {
    * @throws What will not pass.
    */
   async #ask(signal: AbortSignal, broken: HttpError): Promise<HttpError | null> {
-    const { time, transport } = this.#resumption;
+    const { time, transport, context } = this.#resumption;
+    const request = this.#request(signal, time.timeoutMs);
     let response: HttpResponse;
     try {
-      response = await transport.roundTrip(this.#request(signal, time.timeoutMs));
+      response = await within(context, () => transport.roundTrip(request));
     } catch (error) {
-      if (error instanceof HttpError && PASSING.has(error.code)) return error;
-      throw error;
+      const told = afterAttempts(error, this.#known, signal);
+      if (!(told instanceof HttpError) || !PASSING.has(told.code)) throw told;
+      this.#known = told.attempts;
+      return told;
     }
     if (this.#accept(response)) return null;
+    this.#known = [...this.#known, ...attemptsOf(response)];
     await response.body.close();
     const why = `the rest was answered with status ${response.status}`;
-    if (!LATER.has(response.status)) throw unresumed(broken, why);
-    return unresumed(broken, why);
+    if (!LATER.has(response.status)) throw this.#unresumed(broken, why);
+    return this.#unresumed(broken, why);
   }
 
   #request(signal: AbortSignal, timeoutMs: number): HttpResponse["request"] {
@@ -209,17 +226,17 @@ export class ResumedContent implements IncomingContent {
     this.#current = response;
     return true;
   }
-}
 
-function failed(code: HttpError["code"], message: string): HttpError {
-  return new HttpError(code, message, { phase: "body" });
-}
+  #failed(code: HttpError["code"], message: string): HttpError {
+    return new HttpError(code, message, { phase: "body", attempts: attemptsOf(this.#current) });
+  }
 
-/** The error that broke the body, and why it stays broken. */
-function unresumed(broken: HttpError, why: string): HttpError {
-  return new HttpError(broken.code, `${broken.message}; it could not be resumed: ${why}`, {
-    phase: "body",
-    attempt: broken.attempt,
-    cause: broken,
-  });
+  /** The error that broke the body, and why it stays broken. */
+  #unresumed(broken: HttpError, why: string): HttpError {
+    return new HttpError(broken.code, `${broken.message}; it could not be resumed: ${why}`, {
+      phase: "body",
+      attempts: this.#known,
+      cause: broken,
+    });
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * `Retry-After`, in both of its forms.
+ * `Retry-After`, in both of its forms, and `retry-after-ms` beside it.
  *
  * @module
  */
@@ -11,6 +11,9 @@ const DATE = /^[A-Z][a-z]{2,8},? [\x20-\x7e]{10,30}$/;
 /**
  * How long the server asks to wait, in milliseconds; null if it does not ask, or not clearly.
  *
+ * `retry-after-ms` is no field of HTTP, but some services send it to be more exact than whole seconds:
+ * where it is a number it goes before `Retry-After`.
+ *
  * A date is compared with the response's own `Date`, so that a wrong clock on either side does no
  * harm.
  *
@@ -20,6 +23,8 @@ const DATE = /^[A-Z][a-z]{2,8},? [\x20-\x7e]{10,30}$/;
  * @see RFC 9110 section 10.2.3
  */
 export function retryAfterMs(headers: HttpHeaders, nowMs: number): number | null {
+  const exact = headers.getAll("retry-after-ms");
+  if (exact.length === 1 && /^[0-9]+(?:\.[0-9]+)?$/.test(exact[0])) return Number(exact[0]);
   const values = headers.getAll("retry-after");
   if (values.length !== 1) return null;
   if (/^[0-9]+$/.test(values[0])) return Number(values[0]) * 1_000;

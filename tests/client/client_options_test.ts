@@ -11,15 +11,17 @@ import { withRawServer } from "../support/raw_server.ts";
 
 const noop = (): void => {};
 
-/** One of each, and none of them the default. */
-const EVERYTHING: Required<HttpRequestInit> = {
+/** One of each that can stand beside the others, and none of them the default. */
+const EVERYTHING: Required<Omit<HttpRequestInit, "protocol" | "json" | "searchParams">> = {
   method: "PUT",
   headers: [["X-A", "1"]],
   body: new Blob(["body"]).stream(),
   contentLength: 4,
   trailers: [["X-T", "1"]],
   host: "own.test",
+  target: "/a/../b%2Fc",
   close: true,
+  http2: false,
   decompress: "known",
   signal: new AbortController().signal,
   timeoutMs: 7,
@@ -39,7 +41,7 @@ function hash(text: string): string {
 function optionsOf(request: HttpRequest): Record<string, unknown> {
   return Object.fromEntries(
     Object.keys(EVERYTHING).map((name) => {
-      const value = request[name as keyof HttpRequestInit];
+      const value = request[name as keyof typeof EVERYTHING];
       return [name, name === "headers" ? [...request.headers] : value];
     }),
   );

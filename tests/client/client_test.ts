@@ -18,8 +18,10 @@ import {
   Transport,
 } from "../../mod.ts";
 import { test } from "../support/harness.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { type RawHandler, withRawServer } from "../support/raw_server.ts";
-import { pause } from "../support/waiting.ts";
+import { steadyTransport } from "../support/steady_transport.ts";
+import { isPending, pause } from "../support/waiting.ts";
 
 /** A transport that only notes what it is given. */
 class Notes implements RoundTripper {
@@ -131,7 +133,7 @@ test("client: the request's own time wins, also when it is 0", async () => {
     await pause(40);
     await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const client = new Client({ transport, timeoutMs: 5 });
     assert.equal(await (await client.get(server.origin, { timeoutMs: 0 })).text(), "ok");
     transport.closeIdleConnections();
@@ -229,7 +231,7 @@ test("client: postForm() encodes fields for a URL, and FormData as multipart", a
       await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     }
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const client = new Client({ transport, baseUrl: server.origin });
     const form = new FormData();
     form.append("a", "1 2");
@@ -330,7 +332,7 @@ test("T21 credentials of a URL are sent to its origin only", async () => {
   };
   await withRawServer(handler(() => ""), async (b) => {
     await withRawServer(handler(() => b.origin + "/3"), async (a) => {
-      const transport = new Transport();
+      const transport = steadyTransport();
       const response = await new Client({ transport }).get(
         a.origin.replace("//", "//user:pw@") + "/1",
       );
@@ -384,10 +386,12 @@ test("request: with() changes what it is told, and keeps the URL with its fragme
 });
 
 test("client: one time for all hops and the body", async () => {
+  const clock = new ManualClock();
   await withRawServer(async (connection) => {
     for (;;) {
       const path = (await connection.readHead()).split(" ")[1];
       const next = Number(path.slice(1)) + 1;
+      clock.advance(80);
       if (next > 3) {
         await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
         return;
@@ -396,7 +400,7 @@ test("client: one time for all hops and the body", async () => {
     }
   }, async (server) => {
     const timeouts: number[] = [];
-    const transport = new Transport();
+    const transport = new Transport({ clock });
     const client = new Client({
       transport: {
         roundTrip: (request) => {
@@ -405,11 +409,15 @@ test("client: one time for all hops and the body", async () => {
         },
       },
       timeoutMs: 300,
+      clock,
     });
     const response = await client.get(server.origin + "/1");
-    await assert.rejects(response.text(), { code: "ERR_TIMEOUT" });
-    assert.equal(timeouts.length, 3);
-    assert.ok(timeouts[2] < timeouts[1] && timeouts[1] < timeouts[0], timeouts.join());
+    assert.deepEqual(timeouts, [300, 220, 140]);
+    const text = response.text();
+    clock.advance(59);
+    assert.equal(await isPending(text), true);
+    clock.advance(1);
+    await assert.rejects(text, { code: "ERR_TIMEOUT" });
     assert.equal(transport.stats().active, 0);
     await transport.close();
   });

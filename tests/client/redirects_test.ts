@@ -15,7 +15,9 @@ import {
 } from "../../mod.ts";
 import { ScriptedConn, scriptedDialer } from "../../testing/mod.ts";
 import { test } from "../support/harness.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { type RawHandler, type RawServer, withRawServer } from "../support/raw_server.ts";
+import { steadyTransport } from "../support/steady_transport.ts";
 
 /** One request as a server saw it. */
 interface Seen {
@@ -59,7 +61,7 @@ async function follow(
 ): Promise<{ seen: Seen[]; outcome: number | HttpError; url: string; connections: number }> {
   const seen: Seen[] = [];
   return await withRawServer(redirecting(targets, seen), async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const client = new Client({ transport, ...options });
     let outcome: number | HttpError;
     let url = "";
@@ -136,7 +138,7 @@ test("redirect: other statuses, and none without Location, are the answer", asyn
     await connection.readHead();
     await connection.send("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n");
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     assert.equal((await new Client({ transport }).get(server.origin)).status, 302);
     await transport.close();
   });
@@ -212,7 +214,7 @@ test("T26 redirect: only to http and https, to one target, without credentials",
       "HTTP/1.1 302 X\r\nLocation: /a\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n",
     );
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     await assert.rejects(new Client({ transport }).get(server.origin), { code: "ERR_REDIRECT" });
     await transport.close();
   });
@@ -252,7 +254,7 @@ async function withTwo(
       const [forA, forB] = targets(a, b);
       Object.assign(tables[0], forA);
       Object.assign(tables[1], forB);
-      const transport = new Transport();
+      const transport = steadyTransport();
       const client = new Client({ transport, sensitiveHeaders: ["x-api-KEY"] });
       await (await client.get(a.origin + "/start", { headers })).bytes();
       await transport.close();
@@ -311,7 +313,7 @@ test("T21 another scheme or port is another origin, another path is not", async 
     const second = keeps ? first : new ScriptedConn();
     second.expect(head(to, keeps)).send("HTTP/1.1 204 No Content\r\n\r\n");
     const dialer = keeps ? scriptedDialer(first) : scriptedDialer(first, second);
-    const transport = new Transport({ dialer, disableCompression: true });
+    const transport = steadyTransport({ dialer, disableCompression: true });
     const client = new Client({ transport, referer: false });
     const headers = { "User-Agent": "", "Authorization": "canary" };
     assert.equal((await client.get(from, { headers })).status, 204, `${from} ${to}`);
@@ -329,31 +331,38 @@ test("redirect: a Host of the caller's is not sent to where the redirect leads",
 });
 
 test("redirect: the signal ends it at any hop, and timeoutMs counts over all of them", async () => {
-  const targets: Record<string, [number, string]> = { "/start": [302, "/slow"] };
   for (const kind of ["signal", "request", "client", "client of do()"] as const) {
+    const clock = new ManualClock();
+    const controller = new AbortController();
+    const slow = Promise.withResolvers<void>();
     await withRawServer(async (connection) => {
-      for (;;) {
-        const head = await connection.readHead();
-        if (head.includes("/slow")) continue;
-        await connection.send(
-          `HTTP/1.1 302 X\r\nLocation: ${targets["/start"][1]}\r\nContent-Length: 0\r\n\r\n`,
-        );
-      }
+      await connection.readHead();
+      clock.advance(30);
+      await connection.send("HTTP/1.1 302 X\r\nLocation: /slow\r\nContent-Length: 0\r\n\r\n");
+      assert.match(await connection.readHead(), /^GET \/slow /);
+      slow.resolve();
+      await connection.readToEnd();
     }, async (server) => {
-      const transport = new Transport();
+      const transport = new Transport({ clock });
       const timeoutMs = 40;
       const client = new Client({
         transport,
         timeoutMs: kind.startsWith("client") ? timeoutMs : 0,
+        clock,
       });
       const url = server.origin + "/start";
       const going = kind === "signal"
-        ? client.get(url, { signal: AbortSignal.timeout(timeoutMs) })
+        ? client.get(url, { signal: controller.signal })
         : kind === "request"
         ? client.get(url, { timeoutMs })
         : kind === "client"
         ? client.get(url)
         : client.do(new HttpRequest(url));
+      going.catch(() => {});
+      await slow.promise;
+      if (kind === "signal") controller.abort(new DOMException("mine", "TimeoutError"));
+      // Thirty have gone already.
+      clock.advance(10);
       await assert.rejects(
         going,
         kind === "signal" ? { name: "TimeoutError" } : { code: "ERR_TIMEOUT" },
@@ -401,7 +410,7 @@ test("redirect: a target without a fragment inherits that of the request", async
   ];
   for (const [fragment, location, expected] of rows) {
     await withRawServer(redirecting({ "/start": [302, location] }), async (server) => {
-      const transport = new Transport();
+      const transport = steadyTransport();
       const client = new Client({ transport });
       const response = await client.get(server.origin + "/start" + fragment);
       assert.equal(response.request.fragment, expected, `${fragment} ${location}`);
@@ -420,7 +429,7 @@ test("redirect: Referer tells the own origin the URL, another the origin, withou
   const referers = async (options: ClientOptions, headers: HttpRequestInit["headers"]) => {
     const seen: Seen[] = [];
     return await withRawServer(redirecting(targets, seen), async (server) => {
-      const transport = new Transport();
+      const transport = steadyTransport();
       const client = new Client({ transport, ...options });
       await client.get(server.origin + "/start?q=1#f", { headers });
       await transport.close();
@@ -458,7 +467,7 @@ test("redirect: no Referer goes from https to http, not even the caller's", asyn
         }\r\n`,
       ).send("HTTP/1.1 204 X\r\n\r\n");
     const dialer = scriptedDialer(first, second);
-    const transport = new Transport({ dialer, disableCompression: true });
+    const transport = steadyTransport({ dialer, disableCompression: true });
     const client = new Client({ transport });
     const headers = { "User-Agent": "", ...own };
     assert.equal((await client.get("https://a.test/", { headers })).status, 204);
@@ -514,7 +523,7 @@ test("redirect: a checkRedirect that never answers ends with the signal and with
   const { outcome } = await follow(targets, { timeoutMs: 40 }, { checkRedirect });
   assert.equal(code(outcome), "ERR_TIMEOUT");
   await withRawServer(redirecting(targets), async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     const client = new Client({ transport, checkRedirect });
     const signal = AbortSignal.timeout(40);
     await assert.rejects(client.get(server.origin + "/start", { signal }), {
@@ -539,7 +548,7 @@ test("T48 redirect: the body of a redirect is dropped as it came, not decoded", 
       await connection.readHead();
       await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     }, async (server) => {
-      const transport = new Transport({ trace: { bodyDone: (event) => void done.push(event) } });
+      const transport = steadyTransport({ trace: { bodyDone: (event) => void done.push(event) } });
       const response = await new Client({ transport }).get(server.origin);
       assert.deepEqual([response.status, response.connection.reused], [200, true]);
       assert.equal(server.connections.length, 1);
@@ -559,7 +568,7 @@ test("redirect: a body that never ends costs its connection, not the answer", as
       "HTTP/1.1 302 X\r\nLocation: /2\r\nContent-Length: 100000000\r\n\r\nx",
     );
   }, async (server) => {
-    const transport = new Transport();
+    const transport = steadyTransport();
     assert.equal((await new Client({ transport }).get(server.origin)).status, 200);
     assert.equal(server.connections.length, 2);
     await server.connections[0].closed;
@@ -571,7 +580,7 @@ test("T21 a client's default secrets leave neither by a redirect nor to another 
   const seen: Seen[] = [];
   await withRawServer(redirecting({}, seen), async (b) => {
     await withRawServer(redirecting({ "/start": [302, `${b.origin}/end`] }, seen), async (a) => {
-      const transport = new Transport();
+      const transport = steadyTransport();
       const headers = { "AUTHORIZATION": "canary", "x-api-key": "canary", "X-Own": "1" };
       const options = { transport, headers, sensitiveHeaders: ["X-Api-Key"] };
       await new Client(options).get(a.origin + "/start");
@@ -615,7 +624,7 @@ test("T26 redirect: the dialer stays that of the transport", async () => {
   const second = new ScriptedConn().expect("GET / HTTP/1.1\r\nHost: b.test\r\n\r\n")
     .send("HTTP/1.1 204 X\r\n\r\n");
   const dialer = scriptedDialer(first, second);
-  const transport = new Transport({ dialer, disableCompression: true });
+  const transport = steadyTransport({ dialer, disableCompression: true });
   transport.registerProtocol("data", { roundTrip: () => Promise.reject(new Error("data: asked")) });
   transport.registerProtocol("file", { roundTrip: () => Promise.reject(new Error("file: asked")) });
   const client = new Client({ transport, referer: false });
@@ -625,7 +634,7 @@ test("T26 redirect: the dialer stays that of the transport", async () => {
   for (const location of ["data:,x", "file:///etc/passwd", "http+unix://%2Frun%2Fx/"]) {
     const conn = new ScriptedConn().expect("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
       .send(`HTTP/1.1 302 X\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`);
-    const own = new Transport({ dialer: scriptedDialer(conn), disableCompression: true });
+    const own = steadyTransport({ dialer: scriptedDialer(conn), disableCompression: true });
     own.registerProtocol("data", { roundTrip: () => Promise.reject(new Error("data: asked")) });
     const going = new Client({ transport: own }).get("http://a.test/", {
       headers: { "User-Agent": "" },

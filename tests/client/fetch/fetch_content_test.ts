@@ -10,6 +10,7 @@ import {
   decodableCodings,
   fetch as defaultFetch,
   type FetchOptions,
+  HttpRequest,
   type RoundTripper,
   Transport,
 } from "../../../mod.ts";
@@ -60,6 +61,59 @@ test("fetch: of integrity metadata only the strongest hash counts", async () => 
     await Promise.all(verdicts),
     [true, false, true, true, false, true, true, true, true],
   );
+});
+
+test("M11 integrity of a known kind that cannot be read is refused, not ignored", async () => {
+  const good = "sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI=";
+  const unread = [
+    "sha256-ä",
+    "sha256-",
+    "sha256",
+    "sha256?option",
+    "sha384-=",
+    "sha512-AAAA====",
+    `${good.slice(0, -1)}==`,
+    `${good},`,
+    `${good} sha384-!`,
+    `${good.slice(0, 20)}%2B${good.slice(20)}`,
+    "SHA256-AAAA",
+    "Sha512-",
+  ];
+  const others = ["md5-AAAA", "sha1-", "sha-256", "-", "?", "sha2560-AAAA", "sha256+AAAA"];
+  const right = [
+    good,
+    good.replace("sha256", "SHA256"),
+    good.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, ""),
+    `sha256-ä ${good}`,
+    `${good}?a-b?c`,
+    `\n${good}\t`,
+  ];
+  await withRawServer(async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nalert(1)");
+    }
+  }, async (server) => {
+    const transport = new Transport();
+    const fetch = createFetch({ transport });
+    for (const url of [server.origin, "data:,alert(1)"]) {
+      for (const integrity of unread) {
+        await assert.rejects(fetch(url, { integrity }), TypeError, `${url} ${integrity}`);
+      }
+      for (const integrity of [...right, ...others]) {
+        assert.equal(await (await fetch(url, { integrity })).text(), "alert(1)", integrity);
+      }
+    }
+    for (const integrity of [...unread, ...others]) {
+      assert.throws(
+        () => new HttpRequest(server.origin, { integrity }),
+        { code: "ERR_INVALID_REQUEST" },
+        integrity,
+      );
+    }
+    assert.equal(transport.stats().active, 0);
+    await transport.close();
+  });
 });
 
 test("fetch: content is checked before it is delivered, also that of other transports", async () => {
@@ -210,5 +264,81 @@ test("fetch: a range of a blob: URL is read as the standard reads it", async () 
     }
   } finally {
     URL.revokeObjectURL(href);
+  }
+});
+
+/** A response whose content comes in two pieces, the second when the head has been seen. */
+async function withLateBody(
+  use: (send: typeof fetch, url: string, seen: () => void) => Promise<void>,
+): Promise<void> {
+  let seen = (): void => {};
+  await withRawServer(async (connection) => {
+    for (;;) {
+      await connection.readHead();
+      const head = new Promise<void>((resolve) => seen = resolve);
+      await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n[1");
+      await head;
+      await connection.send(",2] ");
+    }
+  }, async (server) => {
+    await using transport = new Transport();
+    await use(createFetch({ transport }), server.origin, () => seen());
+  });
+}
+
+test("fetch: a body that is read whole past its stream is in use, as after the platform's own", async () => {
+  const ways: Record<string, (response: Response) => Promise<unknown>> = {
+    text: (response) => response.text(),
+    json: (response) => response.json(),
+    arrayBuffer: (response) => response.arrayBuffer(),
+    bytes: (response) => response.bytes(),
+  };
+  for (const [name, read] of Object.entries(ways)) {
+    for (const looks of [false, true]) {
+      await withLateBody(async (send, url, seen) => {
+        const response = await send(url);
+        if (looks) assert.equal(response.body!.locked, false);
+        assert.equal(response.bodyUsed, false);
+        const reading = read(response);
+        assert.equal(response.bodyUsed, true, name);
+        seen();
+        const value = await reading;
+        if (name === "text") assert.equal(value, "[1,2] ");
+        if (name === "json") assert.deepEqual(value, [1, 2]);
+        for (const again of Object.values(ways)) {
+          await assert.rejects(again(response), TypeError, name);
+        }
+        assert.throws(() => response.clone(), TypeError, name);
+        assert.throws(() => response.body!.getReader(), TypeError, name);
+      });
+    }
+  }
+});
+
+test("fetch: a body of which the stream is read is not read past it", async () => {
+  await withLateBody(async (send, url, seen) => {
+    const response = await send(url);
+    const reader = response.body!.getReader();
+    assert.ok((await reader.read()).value!.length > 0);
+    await assert.rejects(response.text(), TypeError);
+    reader.releaseLock();
+    await assert.rejects(response.text(), TypeError);
+    seen();
+    await response.body!.cancel();
+  });
+});
+
+test("fetch: a body that is read whole past its stream fails with the reason of its signal", async () => {
+  for (const before of [true, false]) {
+    await withLateBody(async (send, url, seen) => {
+      const controller = new AbortController();
+      const response = await send(url, { signal: controller.signal });
+      const reason = new Error("enough");
+      if (before) controller.abort(reason);
+      const reading = response.text();
+      if (!before) controller.abort(reason);
+      await assert.rejects(reading, reason);
+      seen();
+    });
   }
 });

@@ -6,7 +6,13 @@
  */
 import assert from "node:assert/strict";
 import { createFetch, Transport } from "../../../mod.ts";
-import { abortCells, methodCells, METHODS, otherCells, scriptCells } from "../../support/fetch_cells.ts";
+import {
+  abortCells,
+  methodCells,
+  METHODS,
+  otherCells,
+  scriptCells,
+} from "../../support/fetch_cells.ts";
 import { type Difference, DIFFERENCES } from "../../support/fetch_differences.ts";
 import { type Cell, observe } from "../../support/fetch_observation.ts";
 import { FetchServer } from "../../support/fetch_server.ts";

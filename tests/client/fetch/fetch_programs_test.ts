@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { EventSource } from "eventsource";
 import ky, { HTTPError } from "ky";
-import { createFetch, Transport } from "../../../mod.ts";
+import { createFetch, httpErrorOf, Transport } from "../../../mod.ts";
 import { test } from "../../support/harness.ts";
 import { type RawConnection, withRawServer } from "../../support/raw_server.ts";
 
@@ -96,6 +96,28 @@ test("fetch: ky tells of an error with its body, and of a time that ran out", as
         ky.get(server.origin + "/slow", { timeout: 50, retry: 0 }),
         { name: "TimeoutError" },
       );
+    });
+  });
+});
+
+test("M15 ky tries again where the network broke, and tells of it as of a network error", async () => {
+  let requests = 0;
+  await withRawServer(async (connection) => {
+    const { line } = await hear(connection);
+    requests++;
+    if (line.startsWith("GET /never") || requests < 3) connection.reset();
+    else await connection.send(answer("200 OK", '{"yes":1}', "Connection: close"));
+  }, async (server) => {
+    await withOurFetch(async () => {
+      const retry = { limit: 2, delay: () => 1, jitter: false };
+      const result = await ky.put(server.origin, { json: { a: 1 }, retry }).json();
+      assert.deepEqual([result, requests], [{ yes: 1 }, 3]);
+      requests = 0;
+      await assert.rejects(
+        ky.get(server.origin + "/never", { retry }),
+        (error: Error) => error.name === "NetworkError" && httpErrorOf(error) !== null,
+      );
+      assert.equal(requests, 3);
     });
   });
 });

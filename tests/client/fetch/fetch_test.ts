@@ -4,7 +4,6 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { setTimeout } from "node:timers";
 import {
   createFetch,
   exchangeOf,
@@ -14,7 +13,7 @@ import {
   MemoryCookieJar,
   Transport,
 } from "../../../mod.ts";
-import { refererFor } from "../../../client/referrer_policy.ts";
+import { refererFor, type ReferrerPolicy } from "../../../client/referrer_policy.ts";
 import { test } from "../../support/harness.ts";
 import { type RawHandler, type RawServer, withRawServer } from "../../support/raw_server.ts";
 import { settled } from "../../support/waiting.ts";
@@ -295,9 +294,11 @@ test("fetch: a redirect does not lead to a bad port", async () => {
 test("fetch: the body of a Request that takes its time is streamed, and not sent again", async () => {
   const heads: string[] = [];
   let bodies = "";
+  let heardOf = Promise.withResolvers<void>();
   await withFetch(async (connection) => {
     for (;;) {
       heads.push(await connection.readHead());
+      heardOf.resolve();
       bodies += await connection.readUntil("0\r\n\r\n");
       await connection.send(
         heads.length === 1
@@ -307,9 +308,10 @@ test("fetch: the body of a Request that takes its time is streamed, and not sent
     }
   }, async (fetch, server) => {
     const slow = (): Request => {
+      heardOf = Promise.withResolvers<void>();
       const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
         pull: async (controller) => {
-          await new Promise<void>((resolve) => void setTimeout(resolve, 20));
+          await heardOf.promise;
           controller.enqueue(new TextEncoder().encode("late"));
           controller.close();
         },
@@ -332,7 +334,13 @@ test("fetch: a Request of more than is read ahead arrives whole", async () => {
     await connection.send(OK);
   }, async (fetch, server) => {
     const body = new Uint8Array(3 * 1024 * 1024).fill(0x7a);
-    const stream = new Blob([body]).stream();
+    let at = 0;
+    const stream = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        if (at === body.length) return controller.close();
+        controller.enqueue(body.slice(at, at += 64 * 1024));
+      },
+    });
     const init = { method: "POST", body: stream, duplex: "half" } as RequestInit;
     assert.equal(await (await fetch(new Request(server.origin, init))).text(), "ok");
     assert.equal(received.replace(/[^z]/g, "").length, body.length);
@@ -372,7 +380,7 @@ test("fetch: a time of the options covers the body", async () => {
   }, async (fetch, server) => {
     const response = await fetch(server.origin);
     assert.equal(codeOf((await failure(response.text())).cause), "ERR_TIMEOUT");
-  }, () => ({ timeoutMs: 100 }));
+  }, () => ({ timeoutMs: 1_000 }));
 });
 
 test("fetch: a referrer is told as far as its policy goes", () => {
@@ -402,6 +410,117 @@ test("fetch: a referrer is told as far as its policy goes", () => {
   }
   assert.equal(refererFor("about:client", "", same), null);
   assert.equal(refererFor(`https://a.example/${"x".repeat(5000)}`, "", same), origin);
+});
+
+/** One request of a chain: which of two servers gets it, and the policy that its redirect states. */
+interface Hop {
+  readonly at: "a" | "b";
+  readonly policy?: string;
+}
+
+/** What each hop was told as the `Referer`; the page is of `a`. */
+async function referersTold(
+  chain: readonly Hop[],
+  init: RequestInit,
+  options: FetchOptions = {},
+): Promise<string[]> {
+  const heads: string[] = [];
+  const origins: Record<Hop["at"], string> = { a: "", b: "" };
+  const answer = (): string => {
+    const { policy } = chain[heads.length - 1];
+    const next = chain[heads.length];
+    if (next === undefined) return OK;
+    const field = policy === undefined ? "" : `Referrer-Policy: ${policy}\r\n`;
+    const location = `Location: ${origins[next.at]}/${heads.length}?to\r\n`;
+    return `HTTP/1.1 302 X\r\n${location}${field}Content-Length: 0\r\n\r\n`;
+  };
+  await withRawServer(answering(heads, answer), async (b) => {
+    origins.b = b.origin;
+    await withFetch(answering(heads, answer), async (fetch, a) => {
+      origins.a = a.origin;
+      const referrer = init.referrer ?? `${a.origin}/page?secret`;
+      await (await fetch(`${origins[chain[0].at]}/0`, { ...init, referrer })).text();
+    }, () => options);
+  });
+  return heads.map((head) => {
+    const told = /^referer: (.*)\r$/im.exec(head)?.[1] ?? "none";
+    return told.replace(origins.a, "a").replace(origins.b, "b");
+  });
+}
+
+test("M10 a referrer is told within its policy at each hop, and what was cut stays cut", async () => {
+  const page = "a/page?secret";
+  const back: Hop[] = [{ at: "a" }, { at: "a" }, { at: "b" }, { at: "b" }, { at: "a" }];
+  const cases: [string | undefined, string[]][] = [
+    [undefined, [page, page, "a/", "a/", "a/"]],
+    ["strict-origin-when-cross-origin", [page, page, "a/", "a/", "a/"]],
+    ["origin-when-cross-origin", [page, page, "a/", "a/", "a/"]],
+    ["origin", ["a/", "a/", "a/", "a/", "a/"]],
+    ["same-origin", [page, page, "none", "none", "none"]],
+    ["no-referrer", ["none", "none", "none", "none", "none"]],
+    ["unsafe-url", [page, page, page, page, page]],
+    ["no-referrer-when-downgrade", [page, page, page, page, page]],
+  ];
+  for (const [referrerPolicy, told] of cases) {
+    const init = { referrerPolicy } as RequestInit;
+    assert.deepEqual(await referersTold(back, init), told, referrerPolicy);
+  }
+  // A header field is the caller's own.
+  const headers = { Referer: "https://own.test/?q" };
+  assert.deepEqual(
+    await referersTold(back.slice(1, 3), { headers, referrerPolicy: "origin" }),
+    ["https://own.test/?q", "https://own.test/?q"],
+  );
+});
+
+test("M10 the Referrer-Policy of a redirect holds from there on", async () => {
+  const page = "a/page?secret";
+  const cases: [string, ReferrerPolicy, string[]][] = [
+    ["no-referrer", "unsafe-url", [page, "none", "none"]],
+    ["origin", "unsafe-url", [page, "a/", "a/"]],
+    ["same-origin", "", [page, page, "none"]],
+    ["unsafe-url", "", [page, page, page]],
+    // The last that is known.
+    ["origin, nonsense", "", [page, "a/", "a/"]],
+    ["unsafe-url , no-referrer,", "", [page, "none", "none"]],
+    ["NO-REFERRER", "", [page, "none", "none"]],
+    ["nonsense", "", [page, page, "a/"]],
+    ["constructor", "", [page, page, "a/"]],
+    ["unsafe-url", "no-referrer", ["none", "none", "none"]],
+  ];
+  for (const [policy, referrerPolicy, told] of cases) {
+    const chain: Hop[] = [{ at: "a", policy }, { at: "a" }, { at: "b" }];
+    assert.deepEqual(
+      await referersTold(chain, { referrerPolicy }),
+      told,
+      `${policy} ${referrerPolicy}`,
+    );
+  }
+});
+
+test("M10 a client's own Referer is never more than its policy, a redirect's and the caller's", async () => {
+  const chain = (
+    policy?: string,
+  ): Hop[] => [{ at: "a", policy }, { at: "a" }, { at: "b", policy }, {
+    at: "b",
+  }];
+  const cases: [string | undefined, ReferrerPolicy, string[]][] = [
+    [undefined, "", ["none", "a/0", "a/", "b/2?to"]],
+    ["unsafe-url", "", ["none", "a/0", "a/", "b/2?to"]],
+    ["no-referrer", "", ["none", "none", "a/", "none"]],
+    ["origin", "", ["none", "a/", "a/", "b/"]],
+    [undefined, "no-referrer", ["none", "none", "none", "none"]],
+    [undefined, "origin", ["none", "a/", "a/", "b/"]],
+    ["unsafe-url", "no-referrer", ["none", "none", "none", "none"]],
+  ];
+  for (const [policy, referrerPolicy, told] of cases) {
+    const init: RequestInit = { referrer: "about:client", referrerPolicy };
+    assert.deepEqual(
+      await referersTold(chain(policy), init, { referer: true }),
+      told,
+      `${policy} ${referrerPolicy}`,
+    );
+  }
 });
 
 test("fetch: options of a request of ours are not read from init", async () => {

@@ -122,6 +122,8 @@ test("data: the answer is a response like any other", async () => {
   assert.deepEqual(response.deviations, []);
   assert.deepEqual(response.connection, {
     id: 0,
+    protocol: "http/1.1",
+    streamId: null,
     reused: false,
     localAddr: { transport: "unix", path: "" },
     remoteAddr: { transport: "unix", path: "" },

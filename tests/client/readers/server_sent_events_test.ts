@@ -106,6 +106,40 @@ for (
   });
 }
 
+for (
+  const [name, stream, lastEventId, retryMs] of [
+    ["nothing", "", "", null],
+    ["the last event", "id: 7\nretry: 20\ndata: 1\n\n", "7", 20],
+    ["behind the last event", "id: 7\ndata: 1\n\nid: 8\nretry: 30\n\n", "8", 30],
+    ["without any event", "id: 7\n\nretry: 5\n\n", "7", 5],
+    ["without an empty line", "id: 7\ndata: 1\n\nretry: 5\nid: 8\ndata: 2\n", "7", 5],
+    ["an id that is taken back", "id: 7\n\nid\n\n", "", null],
+    ["a line that the end cuts off", "id: 7\n\nretry: 5", "7", null],
+  ] as [string, string, string, number | null][]
+) {
+  test(`M29 serverSentEvents() returns what was said last: ${name}`, async () => {
+    const outcome = await feed(
+      UTF8(stream),
+      async ({ input, roomBytes }) => {
+        const events = serverSentEvents(pieces(input, roomBytes));
+        for (;;) {
+          const { done, value } = await events.next();
+          if (done) return value;
+        }
+      },
+      false,
+    );
+    assert.deepEqual(outcome, { value: { lastEventId, retryMs } });
+  });
+}
+
+test("M29 an event may have 16 MiB unless the caller says otherwise", async () => {
+  const stream = (bytes: number) => new Blob(["data:", "x".repeat(bytes - 5), "\n\n"]).stream();
+  const [{ data }] = await collected(stream(16 * 1024 * 1024));
+  assert.equal(data.length, 16 * 1024 * 1024 - 5);
+  await assert.rejects(collected(stream(16 * 1024 * 1024 + 1)), { code: "ERR_DECODE" });
+});
+
 test("serverSentEvents(): lines and events are bounded, comments are not summed", async () => {
   const over = (stream: string): Promise<unknown> =>
     feed(

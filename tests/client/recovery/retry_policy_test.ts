@@ -9,6 +9,7 @@ import type { AddressInfo } from "node:net";
 import {
   Client,
   HttpError,
+  type HttpErrorCode,
   HttpHeaders,
   HttpRequest,
   type HttpRequestInit,
@@ -194,7 +195,12 @@ test("retry: what was never sent is sent again whatever the method; what cannot 
     const failing = new Failing(error);
     const retrying = new RetryingTransport(failing, { baseDelayMs: 0 });
     const going = retrying.roundTrip(new HttpRequest("http://a.test/", { method }));
-    await assert.rejects(going, (thrown) => thrown === error);
+    await assert.rejects(going, (thrown) => {
+      if (count === 1) return thrown === error;
+      assert.ok(thrown instanceof HttpError && error instanceof HttpError);
+      assert.deepEqual(thrown.attempts, Array(count).fill(error.attempt));
+      return thrown.code === error.code && thrown.message === error.message;
+    });
     assert.equal(failing.count, count, `${(error as HttpError).code} ${method}`);
   }
 });
@@ -267,6 +273,35 @@ test("retry: HTTP dates in their three forms, and nothing else", () => {
   assert.equal(retryAfterMs(headers, ms - 5_000), 5_000);
 });
 
+test("M31 retry: retry-after-ms is more exact than Retry-After, where it is a number", () => {
+  const rows: [[string, string][], number | null][] = [
+    [[["retry-after-ms", "250"]], 250],
+    [[["Retry-After-MS", "250"], ["Retry-After", "7"]], 250],
+    [[["Retry-After", "7"], ["retry-after-ms", "12.5"]], 12.5],
+    [[["retry-after-ms", "0"], ["Retry-After", "7"]], 0],
+    [[["retry-after-ms", "soon"], ["Retry-After", "7"]], 7_000],
+    [[["retry-after-ms", "-1"], ["Retry-After", "7"]], 7_000],
+    [[["retry-after-ms", "1e3"], ["Retry-After", "7"]], 7_000],
+    [[["retry-after-ms", "0x10"], ["Retry-After", "7"]], 7_000],
+    [[["retry-after-ms", ""], ["Retry-After", "7"]], 7_000],
+    [[["retry-after-ms", "1"], ["retry-after-ms", "2"], ["Retry-After", "7"]], 7_000],
+    [[["retry-after-ms", "Infinity"]], null],
+    [[["retry-after-ms", "9".repeat(400)]], Infinity],
+  ];
+  for (const [headers, ms] of rows) {
+    assert.equal(retryAfterMs(new HttpHeaders(headers), 0), ms, JSON.stringify(headers));
+  }
+});
+
+test("M31 retry: retry-after-ms is waited for, up to maxRetryAfterMs", async () => {
+  const { bodies, events } = await tried([[429, "retry-after-ms: 37"], [200]]);
+  assert.deepEqual([bodies.length, events[0].delayMs], [2, 37]);
+  for (const value of ["60001", "9".repeat(400)]) {
+    const long = await tried([[429, `retry-after-ms: ${value}`], [200]]);
+    assert.deepEqual([long.bodies.length, long.outcome], [1, 429]);
+  }
+});
+
 test("retry: the budget ends retries until other requests have succeeded", async () => {
   const later = failure("ERR_DIAL", "never-sent");
   const failing = new Failing(later);
@@ -330,6 +365,32 @@ test("retry: timeoutMs is for all tries, and no wait is begun that it would cut"
   await assert.rejects(retrying.roundTrip(new HttpRequest("http://a.test/", { timeoutMs: 9_000 })));
   assert.equal(timeouts[0], 9_000);
   assert.ok(timeouts[2] < timeouts[1] && timeouts[1] < 9_000, timeouts.join());
+});
+
+test("retry: errors says after which codes, and maxElapsedMs until when", async () => {
+  const fails = (code: HttpErrorCode) => {
+    let tries = 0;
+    const transport: RoundTripper = {
+      roundTrip: () => {
+        tries++;
+        return Promise.reject(new HttpError(code, "", { phase: "tls" }));
+      },
+    };
+    return { transport, tries: () => tries };
+  };
+  const request = new HttpRequest("http://a.test/");
+  const triesOf = async (code: HttpErrorCode, options: RetryOptions): Promise<number> => {
+    const { transport, tries } = fails(code);
+    const retrying = new RetryingTransport(transport, { baseDelayMs: 1, ...options });
+    await assert.rejects(retrying.roundTrip(request), { code });
+    return tries();
+  };
+  assert.equal(await triesOf("ERR_TLS", {}), 1);
+  assert.equal(await triesOf("ERR_TLS", { errors: ["ERR_TLS"] }), 3);
+  assert.equal(await triesOf("ERR_DIAL", { errors: ["ERR_TLS"] }), 1);
+  const long = { baseDelayMs: 60_000, maxDelayMs: 60_000, random: () => 0.5 };
+  assert.equal(await triesOf("ERR_DIAL", { ...long, maxElapsedMs: 10_000 }), 1);
+  assert.equal(await triesOf("ERR_DIAL", { maxElapsedMs: 60_000 }), 3);
 });
 
 test("retry: refuses options it does not know, and values they cannot have", () => {
