@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Address, Conn, Dialer, TlsInfo, TlsOptions } from "../conn/conn.ts";
+import type { Address, Conn, TlsInfo } from "../conn/conn.ts";
 import { busyError, closedError, endedError, lostError } from "../conn/conn_error.ts";
 
 /** The connection was used in another way than its script says. */
@@ -317,74 +317,18 @@ export class ScriptedConn implements Conn {
   }
 }
 
-/** A {@linkcode Dialer} that hands out scripted connections in order. */
-export interface ScriptedDialer extends Dialer {
-  /** The addresses that were dialled. */
-  readonly dialled: readonly Address[];
-  /** The options of each `startTls`. The connection stays the same: nothing is encrypted. */
-  readonly secured: readonly TlsOptions[];
-  /**
-   * Checks that every connection was dialled and its script consumed.
-   *
-   * @throws {ScriptError} One was not.
-   */
-  assertConsumed(): void;
-}
-
-/**
- * Makes a dialer of scripted connections. A dial beyond the last one fails.
- *
- * @example Exactly these bytes are sent
- * ```ts
- * import { HttpRequest, Transport } from "@roundtrip/http";
- * import { ScriptedConn, scriptedDialer } from "@roundtrip/http/testing";
- *
- * const dialer = scriptedDialer(
- *   new ScriptedConn()
- *     .expect("GET /a HTTP/1.1\r\nHost: example.com\r\nAccept: text/plain\r\n\r\n")
- *     .send("HTTP/1.1 204 No Content\r\n\r\n"),
- * );
- * await using transport = new Transport({ dialer, disableCompression: true });
- * const request = new HttpRequest("http://example.com/a", {
- *   headers: { "User-Agent": "", "Accept": "text/plain" },
- * });
- * const response = await transport.roundTrip(request);
- * if (response.status !== 204) throw new Error("204 was sent");
- * dialer.assertConsumed();
- * ```
- */
-export function scriptedDialer(...conns: ScriptedConn[]): ScriptedDialer {
-  const dialled: Address[] = [];
-  const secured: TlsOptions[] = [];
-  return {
-    dialled,
-    secured,
-    dial: (address) => {
-      dialled.push(address);
-      const conn = conns[dialled.length - 1];
-      if (conn !== undefined) return Promise.resolve(conn);
-      const message = `Unexpected dial ${dialled.length}: there are ${conns.length} connections`;
-      return Promise.reject(new ScriptError(message));
-    },
-    startTls: (conn, options) => {
-      secured.push(options);
-      return Promise.resolve(conn);
-    },
-    assertConsumed: () => {
-      if (dialled.length < conns.length) {
-        throw new ScriptError(`${dialled.length} of ${conns.length} connections were dialled`);
-      }
-      for (const conn of conns) conn.assertConsumed();
-    },
-  };
-}
-
 function toBytes(bytes: Uint8Array | string): Uint8Array {
   if (typeof bytes !== "string") return new Uint8Array(bytes);
-  return Uint8Array.from(bytes, (c) => {
-    if (c > "\xff") throw new ScriptError(`Not a byte: ${JSON.stringify(c)}`);
-    return c.charCodeAt(0);
-  });
+  const all = new Uint8Array(bytes.length);
+  for (let i = 0; i < bytes.length; i++) {
+    const code = bytes.charCodeAt(i);
+    if (code > 0xff) {
+      const character = String.fromCodePoint(bytes.codePointAt(i)!);
+      throw new ScriptError(`Not a byte: ${JSON.stringify(character)}`);
+    }
+    all[i] = code;
+  }
+  return all;
 }
 
 function toText(bytes: Uint8Array): string {

@@ -4,12 +4,12 @@
  * @module
  */
 import { HttpError } from "../conn/http_error.ts";
-import { HttpRequest, type HttpRequestInit } from "../transport/http_request.ts";
+import { HttpRequest, type HttpRequestInit } from "../transport/message/http_request.ts";
 import type { HttpResponse } from "../transport/message/http_response.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { SeededRandom } from "./seeded_random.ts";
 import { bodyFor } from "./simulated_server.ts";
-import type { SimulationModel, TrackedRequest } from "./simulation_model.ts";
+import type { CallersModel, CallersRequest } from "./simulation_record.ts";
 import type { SimulationWorld } from "./simulation_world.ts";
 import type { VirtualClock } from "./virtual_clock.ts";
 
@@ -32,7 +32,7 @@ export class SimulatedCallers {
   readonly #random: SeededRandom;
   readonly #transport: Pick<Transport, "roundTrip" | "closeIdleConnections">;
   readonly #clock: VirtualClock;
-  readonly #model: SimulationModel;
+  readonly #model: CallersModel;
   readonly #signals: CountedSignal[] = [];
   #stopped = false;
 
@@ -41,7 +41,7 @@ export class SimulatedCallers {
     random: SeededRandom,
     transport: Pick<Transport, "roundTrip" | "closeIdleConnections">,
     clock: VirtualClock,
-    model: SimulationModel,
+    model: CallersModel,
   ) {
     this.#world = world;
     this.#random = random;
@@ -109,22 +109,13 @@ export class SimulatedCallers {
     const timeoutMs = needsTimeouts || random.chance(0.2) ? random.integer(5, 800) : 0;
     const aborts = random.chance(abortChance);
     const signal = aborts || random.chance(0.2) ? this.#countedSignal() : shared;
-    const request: TrackedRequest = {
+    const request: CallersRequest = {
       id,
       host,
       method,
       isRepeatable: hasKey || REPEATABLE.has(method),
       isReplayable: body === null || body.isReplayable,
       dueMs: timeoutMs > 0 ? this.#clock.now() + timeoutMs : Infinity,
-      attempts: [],
-      refusedAttempts: new Set(),
-      received: 0,
-      dials: 0,
-      hasOldDial: false,
-      gotConn: false,
-      place: 0,
-      overtakenBy: null,
-      overtakenAt: 0,
       aborted: false,
       settled: false,
     };
@@ -150,6 +141,7 @@ export class SimulatedCallers {
     } catch (error) {
       request.aborted = false;
       model.settled(request, outcomeOf(error, id));
+      if (error instanceof HttpError) model.failed(request, error);
       if (!(error instanceof HttpError) && error !== `abort ${id}`) {
         model.fail(`request ${id} failed by ${error}`);
       }
@@ -163,6 +155,7 @@ export class SimulatedCallers {
     } catch (error) {
       model.log(`${id} body: ${outcomeOf(error, id)}`);
       model.count(`body ${outcomeOf(error, id)}`);
+      if (error instanceof HttpError) model.failed(request, error);
       if (!(error instanceof HttpError) && error !== `abort ${id}`) {
         model.fail(`body of ${id} failed by ${error}`);
       }
@@ -195,7 +188,7 @@ export class SimulatedCallers {
   }
 
   async #read(
-    request: TrackedRequest,
+    request: CallersRequest,
     response: HttpResponse,
     random: SeededRandom,
   ): Promise<void> {
@@ -207,7 +200,8 @@ export class SimulatedCallers {
     const length = request.method === "HEAD" ? 0 : Number(headers.get("x-length"));
     const expected = bodyFor(answered, length);
     // Only the end of the connection ends such a body: nobody can tell whether it came too early.
-    const isBounded = headers.has("content-length") || headers.has("transfer-encoding");
+    const isBounded = response.httpVersion === "2" || headers.has("content-length") ||
+      headers.has("transfer-encoding");
     const endAt = isBounded ? length : null;
     if (random.chance(0.4)) {
       const bytes = await response.bytes();
@@ -233,7 +227,7 @@ export class SimulatedCallers {
   }
 
   #compare(
-    { id }: TrackedRequest,
+    { id }: CallersRequest,
     got: Uint8Array,
     expected: Uint8Array,
     at: number,

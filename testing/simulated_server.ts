@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { concat } from "./joined_bytes.ts";
 import { RequestScanner, type ScannedRequest } from "./request_scanner.ts";
 import type { SeededRandom } from "./seeded_random.ts";
 import type { ServerEnd, SimulatedConn } from "./simulated_conn.ts";
@@ -266,14 +267,4 @@ export class SimulatedServer implements ServerEnd {
     parts.push(encoder.encode(this.#random.chance(0.2) ? "0\r\nX-End: 1\r\n\r\n" : "0\r\n\r\n"));
     return parts;
   }
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -5,13 +5,16 @@
  * @module
  */
 import type { Dialer } from "../conn/conn.ts";
-import { Transport, type TransportOptions } from "../transport/transport.ts";
+import { Transport } from "../transport/transport.ts";
+import type { TransportOptions } from "../transport/transport_options.ts";
 import { SeededRandom } from "./seeded_random.ts";
+import { Http2SimulationModel } from "./http2_simulation_model.ts";
 import { SimulatedCallers } from "./simulated_callers.ts";
+import { SimulatedHttp2Server } from "./simulated_http2_server.ts";
 import { SimulatedNetwork } from "./simulated_network.ts";
 import { SimulatedServer } from "./simulated_server.ts";
 import { SimulationModel } from "./simulation_model.ts";
-import { drawWorld } from "./simulation_world.ts";
+import { drawHttp2, drawWorld } from "./simulation_world.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
 /** What is driven: a {@linkcode Transport}, or something broken on purpose. */
@@ -33,6 +36,12 @@ export interface SimulationOptions {
    * @default {false}
    */
   ages?: boolean;
+  /**
+   * Whether transport and servers speak HTTP/2.
+   *
+   * @default {false}
+   */
+  http2?: boolean;
   /** Makes what is driven. Default: a {@linkcode Transport}. */
   makeTransport?: (options: TransportOptions) => SimulatedTransport;
   /** Stands between the transport and the network. Default: nothing. */
@@ -64,7 +73,7 @@ export class SimulationError extends Error {
 }
 
 /** Steps. A world that has not come to rest by then never will. */
-const MAX_STEPS = 200_000;
+const MAX_STEPS = 1_000_000;
 
 /**
  * Simulates one seed.
@@ -87,7 +96,7 @@ export function simulate(options: SimulationOptions): Promise<SimulationResult> 
 
 class Simulation {
   readonly #options: SimulationOptions;
-  readonly #model: SimulationModel;
+  readonly #model: SimulationModel | Http2SimulationModel;
   readonly #clock: VirtualClock;
   readonly #network: SimulatedNetwork;
   readonly #transport: SimulatedTransport;
@@ -104,19 +113,28 @@ class Simulation {
       () => lateness.delay(world.latenessMs),
       () => turns.delay(world.turnMs),
     );
-    const model = this.#model = new SimulationModel(world, () => this.#network);
     const servers = random.fork(3);
+    const http2 = options.http2 === true ? drawHttp2(random.fork(7)) : null;
+    const one = http2 === null ? new SimulationModel(world, () => this.#network) : null;
+    const many = http2 === null ? null : new Http2SimulationModel(world, () => this.#network);
+    const model = this.#model = one ?? many!;
     const network = this.#network = new SimulatedNetwork(clock, world.weather, random.fork(4), {
       log: (line) => model.log(line),
-      accepted: (conn, bytes) => model.accepted(conn, bytes),
+      accepted: (conn, bytes) => one?.accepted(conn, bytes),
       opened: (conn) => {
-        model.opened(conn);
-        return new SimulatedServer(conn, clock, world.manners, servers.fork(conn.id), model);
+        const draws = servers.fork(conn.id);
+        if (many !== null) {
+          const manners = { all: world.manners, http2: http2!.manners };
+          return new SimulatedHttp2Server(conn, clock, manners, draws, many);
+        }
+        one!.opened(conn);
+        return new SimulatedServer(conn, clock, world.manners, draws, one!);
       },
     });
     const makeTransport = options.makeTransport ?? ((options) => new Transport(options));
     this.#transport = makeTransport({
       ...world.transport,
+      http2: http2 === null ? false : { priorKnowledge: true, ...http2.transport },
       clock,
       dialer: options.wrapDialer?.(network) ?? network,
       trace: model.trace,
@@ -160,6 +178,8 @@ class Simulation {
     transport.destroy();
     await this.#options.settle();
     this.#check();
+    // HTTP/2 has last words.
+    while (this.#options.http2 && this.#network.open.size > 0 && await this.#step());
     if (model.pendingCount > 0) this.#fail(`${model.pendingCount} requests outlive destroy()`);
     if (callers.listeners !== 0) this.#fail(`${callers.listeners} listeners are left`);
     if (this.#network.open.size > 0) this.#fail(`${this.#network.open.size} connections are open`);

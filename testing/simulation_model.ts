@@ -4,12 +4,14 @@
  *
  * @module
  */
+import type { HttpError } from "../conn/http_error.ts";
 import type { TransportSnapshot, TransportStats } from "../transport/pool/snapshot.ts";
-import type { ClientTrace } from "../transport/trace.ts";
+import type { ClientTrace } from "../transport/message/http_request.ts";
 import { RequestScanner, type ScannedRequest } from "./request_scanner.ts";
 import type { SimulatedConn } from "./simulated_conn.ts";
 import type { SimulatedNetwork } from "./simulated_network.ts";
 import type { SentResponse, ServerLedger } from "./simulated_server.ts";
+import { type CallersModel, type CallersRequest, SimulationRecord } from "./simulation_record.ts";
 import type { SimulationWorld } from "./simulation_world.ts";
 
 /** One attempt at a request, as the network saw it. */
@@ -24,15 +26,7 @@ interface Attempt {
 }
 
 /** One request of a caller. */
-export interface TrackedRequest {
-  readonly id: number;
-  readonly host: string;
-  readonly method: string;
-  /** Whether it may reach a server twice. */
-  readonly isRepeatable: boolean;
-  readonly isReplayable: boolean;
-  /** When `roundTrip` must have settled. */
-  readonly dueMs: number;
+interface TrackedRequest extends CallersRequest {
   readonly attempts: Attempt[];
   readonly refusedAttempts: Set<Attempt>;
   /** How often a server has received all of it. */
@@ -48,8 +42,6 @@ export interface TrackedRequest {
   overtakenBy: number | null;
   /** When, in the order of places. */
   overtakenAt: number;
-  aborted: boolean;
-  settled: boolean;
 }
 
 /** What is known of one connection. */
@@ -68,22 +60,11 @@ interface ConnAccount {
   givenBackAt: number;
 }
 
-/** Milliseconds. What deadlines may be late by their slots. */
-const SLOT_MS = 5;
-
 /** The checks, and the accounts that they compare. */
-export class SimulationModel implements ServerLedger {
-  /** The first thing that was wrong. */
-  violation: string | null = null;
-  step = 0;
-  /** Of everything that was logged; the same for one seed on every runtime. */
-  hash = 0x811c9dc5;
-  readonly recent: string[] = [];
-  readonly requests: Map<number, TrackedRequest> = new Map();
-  readonly counts: Map<string, number> = new Map();
+export class SimulationModel extends SimulationRecord<TrackedRequest>
+  implements CallersModel, ServerLedger {
   readonly #world: SimulationWorld;
   readonly #network: () => SimulatedNetwork;
-  readonly #pending: Set<TrackedRequest> = new Set();
   #places = 0;
   readonly #accounts: Map<number, ConnAccount> = new Map();
   readonly #responses: SentResponse[] = [];
@@ -91,50 +72,47 @@ export class SimulationModel implements ServerLedger {
   readonly #holders: Map<number, number> = new Map();
 
   constructor(world: SimulationWorld, network: () => SimulatedNetwork) {
+    super(() => network().clock.now());
     this.#world = world;
     this.#network = network;
   }
 
-  /** Requests whose call has not settled. */
-  get pendingCount(): number {
-    return this.#pending.size;
-  }
-
-  log(line: string): void {
-    const text = `${this.#network().clock.now()} ${line}`;
-    for (let i = 0; i < text.length; i++) {
-      this.hash = Math.imul(this.hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
-    }
-    this.recent.push(text);
-    if (this.recent.length > 120) this.recent.splice(0, 60);
-  }
-
-  fail(what: string): void {
-    this.violation ??= what;
-  }
-
-  count(what: string): void {
-    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
-  }
-
   // What callers do.
 
-  begin(request: TrackedRequest): void {
-    this.requests.set(request.id, request);
-    this.#pending.add(request);
-    this.log(`${request.method} ${request.id} to ${request.host}`);
+  begin(given: CallersRequest): void {
+    const request: TrackedRequest = Object.assign(given, {
+      attempts: [],
+      refusedAttempts: new Set<Attempt>(),
+      received: 0,
+      dials: 0,
+      hasOldDial: false,
+      gotConn: false,
+      place: 0,
+      overtakenBy: null,
+      overtakenAt: 0,
+    });
+    this.track(request);
   }
 
-  settled(request: TrackedRequest, outcome: string): void {
-    if (request.settled) this.fail(`request ${request.id} settled twice`);
-    request.settled = true;
-    this.#pending.delete(request);
-    this.log(`${request.id} ${outcome}`);
-    this.count(outcome);
+  settled({ id }: CallersRequest, outcome: string): void {
+    this.untrack(this.requests.get(id)!, outcome);
+  }
+
+  /** What an error tells must not be better than what happened, in any attempt. */
+  failed({ id }: CallersRequest, { code, attempt, attempts: told }: HttpError): void {
+    const { attempts } = this.requests.get(id)!;
+    const what = `${code} of request ${id}`;
+    if (told.length < attempts.length) {
+      this.fail(`${what} tells of ${told.length} attempts, and ${attempts.length} were made`);
+    }
+    if (attempts.length > 0 && (attempt?.verdict ?? "never-sent") === "never-sent") {
+      this.fail(`${what} says that it was never sent, and it was`);
+    }
   }
 
   /** A response has come: whether its body must be this request's. */
-  answered(request: TrackedRequest, number: number, id: number): boolean {
+  answered({ id: requestId }: CallersRequest, number: number, id: number): boolean {
+    const request = this.requests.get(requestId)!;
     const response = this.#responses[number];
     const attempt = request.attempts.at(-1);
     if (response === undefined || attempt === undefined) {
@@ -156,7 +134,8 @@ export class SimulationModel implements ServerLedger {
 
   // What the transport says.
 
-  traceOf(request: TrackedRequest): ClientTrace {
+  traceOf({ id: requestId }: CallersRequest): ClientTrace {
+    const request = this.requests.get(requestId)!;
     return {
       connectStart: () => void request.dials++,
       connectDone: () => void request.dials--,
@@ -196,7 +175,7 @@ export class SimulationModel implements ServerLedger {
       this.fail(`request ${request.overtakenBy} was served before ${request.id}, which came first`);
     }
     if (!isHandedOver) return;
-    for (const other of this.#pending) {
+    for (const other of this.pending) {
       if (other.gotConn || other.host !== request.host || other.place > request.place) continue;
       if (other === request || other.place === 0 || other.overtakenBy !== null) continue;
       other.overtakenBy = request.id;
@@ -347,7 +326,6 @@ export class SimulationModel implements ServerLedger {
 
   check(stats: TransportStats, snapshot: TransportSnapshot): void {
     const network = this.#network();
-    const nowMs = network.clock.now();
     const { maxIdleConns } = this.#world.transport;
     if (maxIdleConns > 0 && stats.idle > maxIdleConns) this.fail(`${stats.idle} are idle`);
     if (stats.total !== network.open.size) {
@@ -372,12 +350,7 @@ export class SimulationModel implements ServerLedger {
     if (snapshot.waiters.length !== stats.waiting) {
       this.fail(`inspect() lists ${snapshot.waiters.length} waiting, stats() ${stats.waiting}`);
     }
-    for (const request of this.#pending) {
-      if (request.aborted) this.fail(`request ${request.id} was aborted and has not settled`);
-      if (nowMs > request.dueMs + SLOT_MS + this.#world.latenessMs) {
-        this.fail(`request ${request.id} has not settled in its time`);
-      }
-    }
+    this.checkPending(this.#world.latenessMs);
   }
 
   #checkHost(host: string, stats: TransportStats): void {
@@ -399,7 +372,7 @@ export class SimulationModel implements ServerLedger {
     let withDial = 0;
     let mayDialOrNot = 0;
     let repeating = 0;
-    for (const request of this.#pending) {
+    for (const request of this.pending) {
       if (request.host !== host || request.gotConn) continue;
       if (request.hasOldDial) mayDialOrNot++;
       else if (request.dials > 0) withDial++;

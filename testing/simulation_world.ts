@@ -6,6 +6,8 @@
  */
 import type { SeededRandom } from "./seeded_random.ts";
 import type { NetworkWeather } from "./simulated_conn.ts";
+import type { Http2Options } from "../transport/transport_options.ts";
+import type { Http2Manners } from "./simulated_http2_server.ts";
 import type { ServerManners } from "./simulated_server.ts";
 
 /** The options of the transport that a world sets. */
@@ -123,5 +125,33 @@ export function drawWorld(random: SeededRandom, ages: boolean): SimulationWorld 
     // A request that gets a planted answer leaves its own answer to another, which may not end.
     needsTimeouts: stallsForEver || silent > 0 || lostDial > 0 || plant > 0,
     ending: random.pick(["drain", "drain", "close", "destroy"]),
+  };
+}
+
+/** Draws what HTTP/2 adds to a world. */
+export function drawHttp2(
+  random: SeededRandom,
+): { readonly transport: Http2Options; readonly manners: Http2Manners } {
+  const maybe = (probability: number, most: number): number =>
+    random.chance(probability) ? random.next() * most : 0;
+  return {
+    transport: {
+      maxConcurrentStreams: random.pick([1, 2, 5, 100]),
+      whenFull: random.pick(["dial", "wait"]),
+      streamWindowBytes: random.pick([1_000, 100_000, 4 << 20]),
+      connectionWindowBytes: random.pick([65_535, 200_000, 64 << 20]),
+      pingIntervalMs: random.pick([0, 0, 50, 500]),
+      pingTimeoutMs: random.pick([100, 1_000]),
+    },
+    manners: {
+      maxConcurrentStreams: random.pick([1, 3, 10, 100]),
+      windowBytes: random.pick([1_000, 5_000, 65_535, 1 << 20]),
+      refuse: maybe(0.4, 0.2),
+      goaway: maybe(0.4, 0.2),
+      hardGoaway: maybe(0.3, 0.1),
+      chatter: maybe(0.5, 0.5),
+      violate: maybe(0.2, 0.1),
+      stingy: maybe(0.4, 0.8),
+    },
   };
 }
