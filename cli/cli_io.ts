@@ -7,6 +7,7 @@ import { writeSync } from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
 import { FdOutput } from "./fd_output.ts";
+import { askSecret } from "./secret_question.ts";
 
 /** Where bytes go. */
 export interface ByteOutput {
@@ -37,7 +38,12 @@ export interface CliIo {
   readonly stderr: TextOutput;
   /** What `-d @-` sends. */
   readonly stdin: () => AsyncIterable<Uint8Array>;
-  /** Of the environment only `NO_COLOR` and `TERM` count. */
+  /**
+   * Asks whoever sits at the terminal for a secret, which is not shown. Absent, or `""`: there is
+   * nobody.
+   */
+  readonly askSecret?: (question: string) => Promise<string>;
+  /** Of the environment `NO_COLOR` and `TERM` count, and `HTTP_PROXY` and its like. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Calls `listener` at Ctrl-C until the function that it returns is called. */
   readonly onInterrupt: (listener: () => void) => () => void;
@@ -58,6 +64,7 @@ export function processIo(): CliIo {
       write: writeMessage,
     },
     stdin: () => process.stdin,
+    askSecret,
     env: process.env,
     onInterrupt: (listener) => {
       const onSignal = (): void => {

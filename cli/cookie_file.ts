@@ -7,7 +7,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { MemoryCookieJar, type StoredCookie } from "../client/cookies/memory_cookie_jar.ts";
 import { OutputError } from "./fd_output.ts";
-import { FileError } from "./request_data.ts";
+import { FileError } from "./file_error.ts";
 
 const HEADING = "# Netscape HTTP Cookie File\n\n";
 
@@ -18,14 +18,18 @@ const HTTP_ONLY = "#HttpOnly_";
  * A jar with the cookies of files. A file that is not there has none; what is no cookie is passed
  * over, as curl does.
  *
+ * @param dropsSession Whether cookies that end with the session are left out.
  * @throws {FileError}
  */
-export async function readCookieFiles(paths: readonly string[]): Promise<MemoryCookieJar> {
+export async function readCookieFiles(
+  paths: readonly string[],
+  dropsSession = false,
+): Promise<MemoryCookieJar> {
   const cookies: StoredCookie[] = [];
   for (const path of paths) {
     for (const line of (await textOf(path)).split(/\r?\n/)) {
       const cookie = cookieOf(line);
-      if (cookie !== null) cookies.push(cookie);
+      if (cookie !== null && !(dropsSession && cookie.expires === null)) cookies.push(cookie);
     }
   }
   return MemoryCookieJar.fromJSON({ version: 1, cookies });

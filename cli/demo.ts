@@ -10,7 +10,7 @@ import type { CliIo } from "./cli_io.ts";
 import { type Paint, paintFor } from "./colours.ts";
 import { startDemoServer } from "./demo_server.ts";
 import { type Shown, steps } from "./demo_steps.ts";
-import { runtimeName, VERSION } from "./usage.ts";
+import { runtimeName, VERSION } from "./version.ts";
 
 /** Characters of each column. A line is shorter than 80. */
 const WIDTHS = { what: 43, status: 4, connection: 11, ms: 5 };
@@ -67,7 +67,9 @@ function header(): string {
 
 function row({ what, response }: Shown, paint: Paint): string {
   const { status, connection, timings } = response;
-  const times = [timings.dialMs, timings.requestMs, timings.waitMs, timings.bodyMs];
+  const { dialMs, requestMs, continueMs, waitMs, bodyMs } = timings;
+  const waitedMs = waitMs === null ? null : waitMs + (continueMs ?? 0);
+  const times = [dialMs, requestMs, waitedMs, bodyMs];
   return [
     what.padEnd(WIDTHS.what),
     paint(status < 400 ? "green" : "yellow", String(status).padEnd(WIDTHS.status)),

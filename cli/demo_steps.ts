@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { HttpRequest, type HttpRequestInit } from "../transport/http_request.ts";
+import { HttpRequest, type HttpRequestInit } from "../transport/message/http_request.ts";
 import type { HttpResponse } from "../transport/message/http_response.ts";
 import type { Transport } from "../transport/transport.ts";
 import { bytesText } from "./amounts.ts";

@@ -15,12 +15,20 @@ export class OutputError extends Error {
   override readonly name: string = "OutputError";
   /** Whether the reader of a pipe went away. */
   readonly isBrokenPipe: boolean;
+  /** Whether it is a file that is there and must stay. */
+  readonly isThere: boolean;
 
   constructor(target: string, cause: unknown) {
     super(`Cannot write to ${target}: ${nativeMessage(cause)}`, { cause });
     this.isBrokenPipe = codeOf(cause) === "EPIPE";
+    this.isThere = codeOf(cause) === "EEXIST";
   }
 }
+
+/** What becomes of a file that is there: it is emptied, gone on with, or stays and is an error. */
+export type FileMode = "replace" | "append" | "new";
+
+const FLAGS: Readonly<Record<FileMode, string>> = { replace: "w", append: "a", new: "wx" };
 
 /** A file descriptor to write to. */
 export class FdOutput {
@@ -42,13 +50,13 @@ export class FdOutput {
   }
 
   /**
-   * Creates a file, or empties one that is there.
+   * Opens a file for writing: by default it is created, or emptied if it is there.
    *
    * @throws {OutputError}
    */
-  static async create(path: string): Promise<FdOutput> {
+  static async create(path: string, mode: FileMode = "replace"): Promise<FdOutput> {
     try {
-      return new FdOutput(await opened(path), path);
+      return new FdOutput(await opened(path, FLAGS[mode]), path);
     } catch (cause) {
       throw new OutputError(path, cause);
     }
@@ -111,9 +119,9 @@ function codeOf(error: unknown): unknown {
   return (error as { code?: unknown } | null)?.code;
 }
 
-function opened(path: string): Promise<number> {
+function opened(path: string, flags: string): Promise<number> {
   return new Promise((resolve, reject) =>
-    open(path, "w", (error, fd) => error ? reject(error) : resolve(fd))
+    open(path, flags, (error, fd) => error ? reject(error) : resolve(fd))
   );
 }
 

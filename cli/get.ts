@@ -1,190 +1,155 @@
 /**
- * One request from the command line: sends it, and writes what comes.
+ * The transfers of a command line: one after the other, or several at once.
  *
  * @module
  */
-import { Client } from "../client/client.ts";
-import { ResumingTransport } from "../client/recovery/resume.ts";
-import { RetryingTransport } from "../client/recovery/retry_policy.ts";
-import type { TlsOptions } from "../conn/conn.ts";
-import { systemDialer } from "../conn/dial.ts";
-import { unixDialer } from "../conn/unix_dialer.ts";
-import type { HttpResponse } from "../transport/message/http_response.ts";
-import { parseProxies } from "../transport/route/route.ts";
-import { type RoundTripper, Transport } from "../transport/transport.ts";
 import type { CliIo } from "./cli_io.ts";
-import { paintFor } from "./colours.ts";
-import { readCookieFiles, writeCookieFile } from "./cookie_file.ts";
-import { givenAddresses } from "./given_addresses.ts";
-import { fieldLines, Narrator } from "./narrator.ts";
-import type { GetOptions } from "./options.ts";
-import { Progress } from "./progress.ts";
-import { requestOf } from "./request.ts";
-import { readTextFile } from "./request_data.ts";
-import { ResponseOutput, StatusError } from "./response_output.ts";
+import { complaint } from "./complaint.ts";
+import { BROKEN_PIPE, exitCode } from "./exit_code.ts";
+import type { GetCommand, Target } from "./options.ts";
+import { NO_BAR, Progress, type ProgressBar } from "./progress.ts";
+import { ProgressBoard } from "./progress_board.ts";
+import { type Job, type Teller, TransferGroup } from "./transfer.ts";
+import { globbedPaths, globbedUrls } from "./url_glob.ts";
 
-/** Bytes. Read and written at a time. */
-const PIECE_BYTES = 256 * 1024;
-
-/** Milliseconds between two looks at the clock while no bytes come. */
-const TICK_MS = 200;
+/** Milliseconds. What was aborted has so long to write what is kept of it: cookies, and what a part is of. */
+const GRACE_MS = 300;
 
 /**
- * Sends the request that `options` state and writes its response.
+ * Sends the requests that a command line states and writes their responses. Failures are told of.
  *
  * Cancel: `signal` rejects with its reason, also while output waits for its reader.
  *
- * @throws {HttpError} As `Client.do`.
- * @throws {FileError} What is to be sent, cookies or certificates cannot be read.
- * @throws {OutputError}
- * @throws {StatusError} With `--fail`.
+ * @returns The exit code: that of the last transfer, or with `-Z` of the last that failed.
  */
-export async function get(options: GetOptions, io: CliIo, signal: AbortSignal): Promise<void> {
-  const aborted = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-  await Promise.race([send(options, io, signal), aborted]);
-}
-
-async function send(options: GetOptions, io: CliIo, signal: AbortSignal): Promise<void> {
-  const request = await requestOf(options, io.stdin, signal);
-  const tls = await tlsOf(options);
-  const { cookieFiles, cookieJar } = options;
-  const jar = cookieFiles.length > 0 || cookieJar !== null
-    ? await readCookieFiles(cookieFiles)
-    : null;
-  const proxies = parseProxies(options.proxies);
-  const narrator = options.verbose
-    ? new Narrator(io.stderr, paintFor(io.stderr.isTerminal, io.env), proxies)
-    : null;
-  const transport = new Transport({
-    tls,
-    dialer: options.unixSocket === null
-      ? givenAddresses(options.addresses, systemDialer())
-      : unixDialer(options.unixSocket),
-    dialTimeoutMs: options.connectTimeMs || undefined,
-    proxy: options.proxies,
-    trace: narrator ?? undefined,
-  });
-  const output = new ResponseOutput(options.output, io.stdout);
-  const isFailure = ({ status }: HttpResponse): boolean => options.fail && status >= 400;
-  const write = async (response: HttpResponse): Promise<void> => {
-    if (options.include && !isFailure(response)) await output.write(headBytes(response));
-  };
+export async function get(command: GetCommand, io: CliIo, signal: AbortSignal): Promise<number> {
+  const given = Promise.withResolvers<void>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const onAbort = (): void => void (timer = setTimeout(given.resolve, GRACE_MS));
+  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    const client = new Client({
-      transport: included(repeating(observed(transport, narrator), options, narrator), write),
-      maxRedirects: options.follow ? undefined : 0,
-      jar,
-    });
-    const response = await client.do(request);
-    if (isFailure(response)) throw new StatusError(response.status);
-    await writeBody(response, output, progressFor(response, options, io));
-    narrator?.timings(response.timings);
-    await output.close();
+    const done = new Run(command, io, signal).all();
+    const code = await Promise.race([done, given.promise]);
+    signal.throwIfAborted();
+    return code ?? 0;
   } finally {
-    narrator?.end();
-    transport.destroy();
-    await output.discard();
-    if (jar !== null && cookieJar !== null) await writeCookieFile(cookieJar, jar);
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
   }
 }
 
-async function tlsOf(options: GetOptions): Promise<TlsOptions> {
-  const tls: TlsOptions = {};
-  if (options.insecure) tls.insecureSkipVerify = true;
-  if (options.caFile !== null) {
-    tls.caCerts = [await readTextFile(options.caFile)];
-    tls.caMode = "only";
+/** A job, and the group that does it. */
+interface GroupedJob {
+  readonly group: TransferGroup;
+  readonly job: Job;
+}
+
+/** Each file that is sent to each URL, as curl goes through them. */
+function* partsOf(target: Target, globs: boolean): Generator<Omit<Job, "number">> {
+  const { url, upload } = target;
+  const uploads = globs && upload !== null ? globbedPaths(upload) : [upload];
+  for (const upload of uploads) {
+    const urls = globs ? globbedUrls(url) : [{ url, globbed: [] }];
+    for (const each of urls) yield { target: { ...target, upload }, ...each };
   }
-  return tls;
 }
 
-/** Tells of every request and response, redirects and repetitions included. */
-function observed(transport: RoundTripper, narrator: Narrator | null): RoundTripper {
-  if (narrator === null) return transport;
-  return {
-    roundTrip: async (request) => {
-      narrator.request(request);
-      const response = await transport.roundTrip(request);
-      narrator.response(response);
-      return response;
-    },
-  };
-}
+class Run implements Teller {
+  readonly #command: GetCommand;
+  readonly #io: CliIo;
+  readonly #signal: AbortSignal;
+  readonly #controller: AbortController = new AbortController();
+  readonly #board: ProgressBoard | null;
+  readonly #groups: TransferGroup[] = [];
+  /** Of the transfers so far. */
+  #code = 0;
+  #isOver = false;
+  #isSilent = false;
 
-/** With `--retry`: asks again, also for the rest of a body that breaks off. */
-function repeating(
-  transport: RoundTripper,
-  { retries }: GetOptions,
-  narrator: Narrator | null,
-): RoundTripper {
-  if (retries === 0) return transport;
-  const retrying = new RetryingTransport(transport, {
-    attempts: retries + 1,
-    budget: 0,
-    onRetry: ({ delayMs, status, error }) =>
-      narrator?.again(delayMs, error === null ? `status ${status}` : error.message),
-  });
-  return new ResumingTransport(retrying, {
-    attempts: retries,
-    onResume: ({ delayMs, error }) => narrator?.again(delayMs, error.message),
-  });
-}
-
-/** Writes the head of every response, redirects included, before anything of its body. */
-function included(
-  transport: RoundTripper,
-  write: (response: HttpResponse) => Promise<void>,
-): RoundTripper {
-  return {
-    roundTrip: async (request) => {
-      const response = await transport.roundTrip(request);
-      await write(response);
-      return response;
-    },
-  };
-}
-
-async function writeBody(
-  response: HttpResponse,
-  output: ResponseOutput,
-  progress: Progress | null,
-): Promise<void> {
-  if (isTunnel(response)) {
-    // Nobody here speaks what comes now.
-    response.upgrade().close();
-    return;
+  constructor(command: GetCommand, io: CliIo, signal: AbortSignal) {
+    this.#command = command;
+    this.#io = io;
+    this.#signal = AbortSignal.any([signal, this.#controller.signal]);
+    this.#isSilent = !io.stderr.isTerminal ||
+      command.groups.some(({ silent, verbose }) => silent || (verbose && command.parallel > 1));
+    this.#board = command.parallel > 1 && !this.#isSilent ? new ProgressBoard(io.stderr) : null;
   }
-  const ticking = progress === null ? undefined : setInterval(() => progress.tick(), TICK_MS);
-  try {
-    const piece = new Uint8Array(PIECE_BYTES);
-    for (let n = await response.body.read(piece); n !== null; n = await response.body.read(piece)) {
-      await output.writeBody(piece.subarray(0, n));
-      progress?.add(n);
+
+  async all(): Promise<number> {
+    const jobs = this.#jobs();
+    const workers = Array.from({ length: this.#command.parallel }, () => this.#work(jobs));
+    try {
+      await Promise.all(workers);
+    } finally {
+      await this.#close();
     }
-    progress?.finish();
-  } finally {
-    clearInterval(ticking);
-    progress?.erase();
+    return this.#code;
   }
-}
 
-function isTunnel(response: HttpResponse): boolean {
-  const { status } = response;
-  return status === 101 || (response.request.method === "CONNECT" && status >= 200 && status < 300);
-}
+  complain(error: unknown): number {
+    const code = exitCode(error);
+    // Nobody else is to be told of what is over.
+    if (this.#signal.aborted || code === BROKEN_PIPE) return code;
+    const text = `roundtrip: ${complaint(error)}\n`;
+    if (this.#board === null) this.#io.stderr.write(text);
+    else this.#board.write(text);
+    return code;
+  }
 
-/** A bar for those who would else see nothing. */
-function progressFor(response: HttpResponse, options: GetOptions, io: CliIo): Progress | null {
-  const bodyIsSeen = io.stdout.isTerminal && (options.output === null || options.output === "-");
-  if (options.silent || !io.stderr.isTerminal || bodyIsSeen) return null;
-  return new Progress(io.stderr, response.contentLength);
-}
+  message(error: unknown): string {
+    return complaint(error);
+  }
 
-/** The head as it came; each character of a field line is one byte. */
-function headBytes(response: HttpResponse): Uint8Array {
-  const { httpVersion, status, statusText, headers } = response;
-  const lines = [`HTTP/${httpVersion} ${status} ${statusText}`, ...fieldLines(headers), "", ""];
-  return Uint8Array.from(lines.join("\r\n"), (c) => c.charCodeAt(0));
+  bar(name: string, lengthBytes: number | null): ProgressBar {
+    if (this.#isSilent) return NO_BAR;
+    if (this.#board !== null) return this.#board.begin(name, lengthBytes);
+    return new Progress(this.#io.stderr, lengthBytes);
+  }
+
+  /** Takes jobs as long as there are any. */
+  async #work(jobs: AsyncIterator<GroupedJob>): Promise<void> {
+    while (!this.#isOver) {
+      const next = await jobs.next();
+      if (next.done === true || this.#isOver) return;
+      const { group, job } = next.value;
+      this.#ended(await group.run(job));
+    }
+  }
+
+  #ended(code: number): void {
+    if (this.#isOver) return;
+    if (this.#command.parallel === 1 || code !== 0) this.#code = code;
+    if (code !== BROKEN_PIPE && (code === 0 || !this.#command.failEarly)) return;
+    this.#isOver = true;
+    this.#controller.abort(new Error("Another transfer has failed"));
+  }
+
+  /** Each URL of each group. A fault in what a group needs, or in the brackets of a URL, is one of a transfer. */
+  async *#jobs(): AsyncGenerator<GroupedJob> {
+    let number = 0;
+    for (const options of this.#command.groups) {
+      try {
+        const group = await TransferGroup.open(options, this.#io, this, this.#signal);
+        this.#groups.push(group);
+        for (const target of options.targets) {
+          for (const part of partsOf(target, options.globs)) {
+            yield { group, job: { ...part, number: number++ } };
+          }
+        }
+      } catch (error) {
+        this.#ended(this.complain(error));
+      }
+    }
+  }
+
+  async #close(): Promise<void> {
+    for (const group of this.#groups) {
+      try {
+        await group.close();
+      } catch (error) {
+        const code = this.complain(error);
+        this.#code ||= code;
+      }
+    }
+  }
 }

@@ -26,6 +26,6 @@ export function givenAddresses(given: readonly HostAddresses[], dialer: Dialer):
   return {
     dial: (address, options) => dialerOf(address).dial(address, options),
     startTls: (conn, options, signal) => dialer.startTls(conn, options, signal),
-    pollBarrier: dialer.pollBarrier && (() => dialer.pollBarrier!()),
+    pollBarrier: dialer.pollBarrier && ((sure) => dialer.pollBarrier!(sure)),
   };
 }

@@ -5,13 +5,17 @@
  * @module
  */
 import process from "node:process";
-import { HttpError } from "../conn/http_error.ts";
 import { type CliIo, processIo } from "./cli_io.ts";
-import { demo } from "./demo.ts";
+import { complaint } from "./complaint.ts";
+import { withConfigFiles } from "./config_file.ts";
+import { curlLine, curlWords, isCurlLine } from "./curl_line.ts";
 import { BROKEN_PIPE, exitCode, INTERRUPTED } from "./exit_code.ts";
-import { get } from "./get.ts";
-import { parseCommand, UsageError } from "./options.ts";
-import { runtimeName, USAGE, VERSION } from "./usage.ts";
+import { type Given, readWords } from "./option_words.ts";
+import { type Command, commandOf } from "./options.ts";
+import { readText } from "./request_data.ts";
+import { usage } from "./usage.ts";
+import { UsageError } from "./usage_error.ts";
+import { runtimeName, VERSION } from "./version.ts";
 
 export type { ByteOutput, CliIo, TextOutput } from "./cli_io.ts";
 
@@ -39,8 +43,7 @@ export async function main(args: string[], io: CliIo = processIo()): Promise<num
   const controller = new AbortController();
   const stopListening = io.onInterrupt(() => controller.abort(new Interrupt()));
   try {
-    await run(args, io, controller.signal);
-    return 0;
+    return await run(await commandFor(args, io), io, controller.signal);
   } catch (error) {
     if (error instanceof Interrupt) return INTERRUPTED;
     const code = exitCode(error);
@@ -51,35 +54,66 @@ export async function main(args: string[], io: CliIo = processIo()): Promise<num
   }
 }
 
-async function run(args: readonly string[], io: CliIo, signal: AbortSignal): Promise<void> {
-  const command = parseCommand(args);
+/** What the words ask for, be they options of ours or a curl line. */
+async function commandFor(args: readonly string[], io: CliIo): Promise<Command> {
+  const read = (given: readonly Given[]): Promise<Given[]> =>
+    withConfigFiles(given, (path) => readText(path, io.stdin));
+  if (args[0] === "curl") return commandOf(await read(readWords(args.slice(1))), "curl");
+  const given = readWords(args);
+  const words = given.filter(({ row }) => row === null);
+  if (words.length !== 1 || !isCurlLine(words[0].value!)) {
+    return commandOf(await read(given), "roundtrip");
+  }
+  const pasted = readWords(curlWords(words[0].value!, io.env));
+  // Options may stand beside a line, as if they stood in it.
+  return commandOf(
+    await read(given.flatMap((each) => each === words[0] ? pasted : [each])),
+    "curl",
+  );
+}
+
+/** Loads what the command needs. */
+async function run(command: Command, io: CliIo, signal: AbortSignal): Promise<number> {
   switch (command.kind) {
     case "help":
-      await print(io, USAGE);
-      break;
+      await print(io, known(usage(command.topic), `--help knows nothing of "${command.topic}"`));
+      return 0;
     case "version":
       await print(io, `roundtrip ${VERSION} (${runtimeName()})\n`);
-      break;
-    case "demo":
+      return 0;
+    case "completions": {
+      const { completions } = await import("./completions.ts");
+      await print(io, known(completions(command.shell), "completions are for bash, zsh or fish"));
+      return 0;
+    }
+    case "man": {
+      const { manPage } = await import("./man_page.ts");
+      await print(io, manPage(VERSION));
+      return 0;
+    }
+    case "curl":
+      await print(io, curlLine(command.given, command.follow));
+      return 0;
+    case "demo": {
+      const { demo } = await import("./demo.ts");
       await demo(io, signal);
-      break;
-    case "get":
-      await get(command.options, io, signal);
-      break;
+      return 0;
+    }
+    case "get": {
+      const { get } = await import("./get.ts");
+      return await get(command, io, signal);
+    }
   }
+}
+
+/** @throws {UsageError} It is null. */
+function known(text: string | null, otherwise: string): string {
+  if (text === null) throw new UsageError(otherwise);
+  return text;
 }
 
 async function print(io: CliIo, text: string): Promise<void> {
   await io.stdout.write(new TextEncoder().encode(text));
-}
-
-/** One line that says what went wrong. */
-function complaint(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const line = message.replace(/\s*\n\s*/g, " ");
-  if (error instanceof HttpError) return `${line} [${error.code}, ${error.phase}]`;
-  if (error instanceof UsageError) return `${line} (roundtrip --help lists the options)`;
-  return line;
 }
 
 if (import.meta.main) {

@@ -6,29 +6,29 @@
 import type { Address, TlsInfo } from "../conn/conn.ts";
 import type { HttpError } from "../conn/http_error.ts";
 import type { HttpHeaders } from "../http/http_headers.ts";
-import type { HttpRequest } from "../transport/http_request.ts";
+import type { ClientTrace, HttpRequest } from "../transport/message/http_request.ts";
 import type { HttpResponse, Timings } from "../transport/message/http_response.ts";
 import { outgoingRequest } from "../transport/message/outgoing.ts";
-import type { ProxyServer } from "../transport/route/proxy_server.ts";
-import { forwarderOf } from "../transport/route/route.ts";
-import type { ClientTrace } from "../transport/trace.ts";
+import { forwarderOf, parseProxies } from "../transport/route/route.ts";
 import { msText } from "./amounts.ts";
 import type { TextOutput } from "./cli_io.ts";
 import type { Paint } from "./colours.ts";
+import type { ChooseProxies } from "./proxies.ts";
 
 /** Tells what happens to requests that are sent one after the other. */
 export class Narrator implements ClientTrace {
   readonly #output: TextOutput;
   readonly #paint: Paint;
-  readonly #proxies: readonly ProxyServer[];
+  readonly #proxies: ChooseProxies | null;
   #request: HttpRequest | null = null;
   #withoutExpect = false;
+  #isHttp2 = false;
   #phaseBegunAt = 0;
   #over = false;
   /** What is told of the end before the head: a small response is over at once. */
   #held: string[] | null = null;
 
-  constructor(output: TextOutput, paint: Paint, proxies: readonly ProxyServer[] = []) {
+  constructor(output: TextOutput, paint: Paint, proxies: ChooseProxies | null = null) {
     this.#output = output;
     this.#paint = paint;
     this.#proxies = proxies;
@@ -69,6 +69,7 @@ export class Narrator implements ClientTrace {
       ...timings.proxyMs === null ? [] : [["proxy", timings.proxyMs] as [string, number]],
       ["TLS", timings.tlsMs],
       ["request", timings.requestMs],
+      ...timings.continueMs === null ? [] : [["continue", timings.continueMs] as [string, number]],
       ["wait", timings.waitMs],
       ["body", timings.bodyMs],
     ];
@@ -128,18 +129,37 @@ export class Narrator implements ClientTrace {
     this.#note(`certificate SHA-256 ${fingerprint256}`);
   }
 
-  gotConn(event: { id: number; reused: boolean }): void {
-    this.#note(`sending on connection #${event.id}, ${event.reused ? "reused" : "new"}`);
-    const forwarder = forwarderOf(this.#request!, { key: "", proxies: this.#proxies });
-    const { head } = outgoingRequest(this.#request!, {
+  gotConn(event: { id: number; protocol: "http/1.1" | "h2"; reused: boolean }): void {
+    const how = event.reused ? "reused" : "new";
+    this.#isHttp2 = event.protocol === "h2";
+    this.#note(`sending on connection #${event.id}, ${how}${this.#isHttp2 ? ", by HTTP/2" : ""}`);
+    const request = this.#request!;
+    const proxies = parseProxies(this.#proxies?.(request));
+    const forwarder = forwarderOf(request, { proxies });
+    const { head } = outgoingRequest(request, {
       acceptEncoding: "",
       close: false,
       withoutExpect: this.#withoutExpect,
       // Its credentials are sent, not shown.
-      forwarder: forwarder && { ...forwarder, username: null },
-      withoutProxyAuthorization: forwarder === null && this.#proxies.length > 0,
+      forwarder: forwarder && { credentials: null },
+      withoutProxyAuthorization: forwarder === null && this.#proxies !== null,
     });
-    this.#lines(">", head.replace(/\r\n$/, "").split("\r\n"));
+    const lines = head.replace(/\r\n$/, "").split("\r\n");
+    this.#lines(">", this.#isHttp2 ? asHttp2(lines) : lines);
+  }
+
+  streamOpened(event: { streamId: number }): void {
+    this.#note(`stream ${event.streamId}`);
+  }
+
+  streamReset(event: { streamId: number; code: string; from: "peer" | "here" }): void {
+    const who = event.from === "peer" ? "the server" : "this end";
+    this.#noteOfEnd(`stream ${event.streamId} was reset by ${who}: ${event.code}`);
+  }
+
+  goAway(event: { id: number; code: string; debugData: string }): void {
+    const why = event.debugData === "" ? event.code : `${event.code}, "${event.debugData}"`;
+    this.#noteOfEnd(`the server leaves connection #${event.id}: ${why}`);
   }
 
   wait100Continue(): void {
@@ -147,12 +167,13 @@ export class Narrator implements ClientTrace {
   }
 
   got1xxResponse(status: number, headers: HttpHeaders): void {
-    this.#lines("<", [`HTTP/1.1 ${status}`, ...fieldLines(headers), ""]);
+    const version = this.#isHttp2 ? "2" : "1.1";
+    this.#lines("<", [`HTTP/${version} ${status}`, ...fieldLines(headers), ""]);
   }
 
   retry(event: { attempt: number; error: HttpError }): void {
     // Of the retries only the one after a 417 leaves a field out.
-    this.#withoutExpect = event.error.attempt?.verdict === "answered";
+    this.#withoutExpect = event.error.attempts.at(-1)?.verdict === "answered";
     this.#note(`attempt ${event.attempt}, because: ${event.error.message}`);
     this.#tellHeld();
   }
@@ -192,6 +213,18 @@ export class Narrator implements ClientTrace {
     );
     this.#output.write(marked.join(""));
   }
+}
+
+/** A head as HTTP/2 says it: names in lower case, and no fields about the connection. */
+function asHttp2(lines: readonly string[]): string[] {
+  const [first, ...fields] = lines;
+  const kept = fields.filter((line) => !/^(?:connection|transfer-encoding):/i.test(line));
+  return [
+    first.replace(/HTTP\/1\.1$/, "HTTP/2"),
+    ...kept.map((line) =>
+      line.replace(/^[^:]*/, (name) => name.toLowerCase()).replace(/^host:/, ":authority:")
+    ),
+  ];
 }
 
 /** The field lines of a section, without line ends. */

@@ -3,58 +3,65 @@
  *
  * @module
  */
+import { mkdir, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { ByteOutput } from "./cli_io.ts";
-import { FdOutput, OutputError } from "./fd_output.ts";
+import { FdOutput, type FileMode, OutputError } from "./fd_output.ts";
 
-/** A status that `-f` takes for a failure. */
-export class StatusError extends Error {
-  override readonly name: string = "StatusError";
+/** Files that `--no-clobber` tries: `name.1` and so on. */
+const MAX_NUMBER = 100;
 
-  constructor(status: number) {
-    super(`The server answered with status ${status}`);
-  }
+/** Which file, and how it is made. */
+export interface OutputFile {
+  readonly path: string;
+  /** `"numbered"`: a file that is there stays, another one has a number at its end. */
+  readonly mode: FileMode | "numbered";
+  /** Whether folders that are missing are made. */
+  readonly createsFolders: boolean;
 }
 
 /** The output of one response. Owns: its file. */
 export class ResponseOutput {
-  readonly #path: string | null;
+  readonly #target: OutputFile | null;
   readonly #stdout: ByteOutput;
   readonly #guardsTerminal: boolean;
-  #file: FdOutput | null = null;
-  #created = false;
+  #file: Promise<FdOutput> | null = null;
+  #path: string | null = null;
 
   /**
-   * @param path Null: standard output; `"-"`: standard output, whatever it shows.
+   * @param target Null: standard output.
+   * @param isAsked Whether standard output is meant whatever it shows.
    */
-  constructor(path: string | null, stdout: ByteOutput) {
-    this.#path = path === "-" ? null : path;
+  constructor(target: OutputFile | null, stdout: ByteOutput, isAsked = false) {
+    this.#target = target;
     this.#stdout = stdout;
-    this.#guardsTerminal = path === null && stdout.isTerminal;
+    this.#guardsTerminal = target === null && !isAsked && stdout.isTerminal;
+  }
+
+  /** Whether a person sees what is written. */
+  get isSeen(): boolean {
+    return this.#target === null && this.#stdout.isTerminal;
+  }
+
+  /** The file, once it is made; else null. */
+  get path(): string | null {
+    return this.#path;
   }
 
   /**
    * Writes all of `bytes`.
    *
-   * @throws {OutputError}
-   */
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.#path === null) {
-      await this.#stdout.write(bytes);
-    } else {
-      await (await this.#open(this.#path)).write(bytes);
-    }
-  }
-
-  /**
-   * Writes a part of the body.
-   *
    * @throws {OutputError} Also for binary content on a terminal.
    */
-  async writeBody(bytes: Uint8Array): Promise<void> {
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.#target !== null) {
+      await (await this.#open(this.#target)).write(bytes);
+      return;
+    }
     if (this.#guardsTerminal && bytes.includes(0)) {
       throw new OutputError("the terminal", new Error('binary content (use -o FILE, or "-o -")'));
     }
-    await this.write(bytes);
+    await this.#stdout.write(bytes);
   }
 
   /**
@@ -63,8 +70,8 @@ export class ResponseOutput {
    * @throws {OutputError}
    */
   async close(): Promise<void> {
-    if (this.#path === null) return;
-    const file = await this.#open(this.#path);
+    if (this.#target === null) return;
+    const file = await this.#open(this.#target);
     this.#file = null;
     await file.close();
   }
@@ -74,14 +81,42 @@ export class ResponseOutput {
     const file = this.#file;
     this.#file = null;
     // The failure itself is what is told.
-    await file?.close().catch(() => {});
+    await file?.then((opened) => opened.close()).catch(() => {});
   }
 
-  async #open(path: string): Promise<FdOutput> {
-    if (this.#file === null && !this.#created) {
-      this.#file = await FdOutput.create(path);
-      this.#created = true;
+  /** The response has failed, and nothing of it is to stay. */
+  async remove(): Promise<void> {
+    await this.discard();
+    // As above.
+    if (this.#path !== null) await unlink(this.#path).catch(() => {});
+  }
+
+  /** Once, also where several transfers write the first bytes at the same time. */
+  #open(target: OutputFile): Promise<FdOutput> {
+    return this.#file ??= this.#create(target);
+  }
+
+  async #create({ path, mode, createsFolders }: OutputFile): Promise<FdOutput> {
+    if (createsFolders) await makeFolder(path);
+    const mayNumber = mode === "numbered";
+    for (let number = 0;; number++) {
+      const numbered = number === 0 ? path : `${path}.${number}`;
+      try {
+        const file = await FdOutput.create(numbered, mayNumber ? "new" : mode);
+        this.#path = numbered;
+        return file;
+      } catch (error) {
+        const isTaken = error instanceof OutputError && error.isThere;
+        if (!mayNumber || !isTaken || number === MAX_NUMBER) throw error;
+      }
     }
-    return this.#file!;
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+  } catch (cause) {
+    throw new OutputError(dirname(path), cause);
   }
 }

@@ -1,75 +1,132 @@
 /**
- * The text of `--help`, and the version.
+ * The text of `--help`, made from the table of options. Pure.
  *
  * @module
  */
-import process from "node:process";
-import { USER_AGENT } from "../transport/message/outgoing.ts";
+import { type OptionRow, OPTIONS, type OptionSection, SECTIONS } from "./option_table.ts";
 
-/** What `--help` prints. */
-export const USAGE: string = `Usage: roundtrip [get] URL [options]
-       roundtrip                 a demonstration against a server of its own
+/** Characters. No line is longer. */
+const WIDTH = 80;
 
-Sends an HTTP/1.1 request and writes the response body to standard output.
-Redirects are followed, with or without -L. A URL without a scheme means http.
+/** Where the words begin that tell what an option does. */
+const HELP_COLUMN = 29;
 
-  -i, --include            write response heads too
-  -v, --verbose            tell on standard error what happens: heads,
-                           connections, TLS, timings
-  -s, --silent             no progress bar; errors are told all the same (-S)
-  -o, --output FILE        write to FILE; "-" is standard output
-  -X, --request METHOD     instead of GET (POST where data is sent)
-  -I, --head               the same as -X HEAD -i
-  -H, --header "N: value"  send a header field; repeat for more. "N;" is empty
-  -d, --data DATA          send DATA as a form; several are joined by "&". @FILE
-                           sends FILE without its line ends, @- standard input
-      --data-binary DATA   the same, line ends kept
-      --json DATA          send DATA (or @FILE, @-) as JSON, and ask for JSON
-  -F, --form "N=VALUE"     send a form in parts; repeat for more. "N=@FILE"
-                           uploads FILE (";type=", ";filename="), "N=<FILE"
-                           sends what is in it
-  -T, --upload-file FILE   PUT FILE; "-" is standard input
-  -u, --user NAME:PASSWORD Basic credentials, as in http://NAME:PASSWORD@host
-  -A, --user-agent NAME    instead of our own
-  -b, --cookie "N=V"|FILE  send a cookie, or those of a file
-  -c, --cookie-jar FILE    write the cookies to FILE in the end
-  -f, --fail               a status of 400 or above is a failure, without a body
-      --retry N            try again N times: broken connections, 429, 502, 503,
-                           504; a download that breaks goes on where it did
-      --connect-timeout S  seconds for connecting (30)
-  -m, --max-time SECONDS   for everything, the body included
-  -k, --insecure           accept any certificate
-      --cacert FILE        trust the authorities in FILE (PEM) and no others
-      --unix-socket PATH   connect to a Unix socket instead of the host
-      --resolve H:PORT:IP  connect to IP (or several: "IP,IP") instead of host H
-  -x, --proxy URL          pass a proxy (http, https, socks5, socks5h, socks4a),
-                           its credentials as in http://user:password@host.
-                           Repeat for more, in the order they are passed
-      --compressed         ask for gzip, deflate, br or zstd, and take it off
-      --no-follow          do not follow redirects
-  -h, --help               this text
-  -V, --version            version and runtime
+const HEADING = `Usage: roundtrip [get] URL... [options]
+       roundtrip 'curl ...'       a curl line, pasted as one argument
+       roundtrip                  a demonstration against a server of its own
+       roundtrip completions bash|zsh|fish
+       roundtrip man              the manual page
 
-Exit codes, curl's where it has one; without -f no status is a failure:
-   0  a response was received      23  output cannot be written
-   1  scheme not supported, other  26  data to send cannot be read
-   2  options not understood       28  out of time
-   3  request cannot be sent       35  TLS or certificate
-   5  proxy                        47  redirect
-   7  cannot connect               56  connection lost
-   8  response malformed           61  content coding
-   9  blocked by a rule           130  interrupted (Ctrl-C)
-  18  body incomplete             141  the reader of standard output went away
-  22  status 400 or above, -f
+Sends HTTP requests and writes the response bodies to standard output.
+Redirects are followed, but by a line that begins with curl only with -L. A URL
+without a scheme means http.
 `;
 
-/** The version of Roundtrip. */
-export const VERSION: string = USER_AGENT.slice(USER_AGENT.indexOf("/") + 1);
+/** Numbers of exit codes and what they say, in the order in which they are told of. */
+export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
+  [0, "a response was received"],
+  [1, "scheme not supported, other"],
+  [2, "options not understood"],
+  [3, "request cannot be sent"],
+  [5, "host of the proxy unknown"],
+  [6, "host unknown"],
+  [7, "cannot connect"],
+  [8, "response malformed"],
+  [9, "blocked by a rule"],
+  [16, "HTTP/2 connection"],
+  [18, "body incomplete"],
+  [22, "status 400 or above, -f"],
+  [23, "output cannot be written"],
+  [26, "data to send cannot be read"],
+  [28, "out of time"],
+  [33, "cannot go on, -C"],
+  [35, "TLS handshake"],
+  [45, "no such interface"],
+  [47, "redirect"],
+  [52, "nothing was answered"],
+  [55, "request cannot be written"],
+  [56, "connection lost, proxy refused"],
+  [58, "our certificate or its key"],
+  [60, "certificate of the server"],
+  [61, "content coding"],
+  [63, "body too large"],
+  [67, "credentials in the URL"],
+  [77, "file of --cacert"],
+  [92, "HTTP/2 stream"],
+  [97, "SOCKS proxy"],
+  [130, "interrupted (Ctrl-C)"],
+  [141, "the reader of output went away"],
+];
 
-/** The running runtime and its version. */
-export function runtimeName(): string {
-  const { versions } = process;
-  if (versions["deno"] !== undefined) return `Deno ${versions["deno"]}`;
-  if (versions["bun"] !== undefined) return `Bun ${versions["bun"]}`;
-  return `Node ${versions["node"]}`;
+/**
+ * What `--help` prints.
+ *
+ * @param topic Null: the common options. `"all"`: all of them. A section: those of it.
+ * @returns Null: there is no such topic.
+ */
+export function usage(topic: string | null): string | null {
+  if (topic === null) {
+    const common = OPTIONS.filter(({ isCommon }) => isCommon === true);
+    return `${HEADING}\n${common.map(optionText).join("")}
+--help all tells of all ${OPTIONS.length} options, --help and one of these of some:
+${wrapped(Object.keys(SECTIONS).map((name) => `"${name}"`).join(", "), 2)}
+${exitCodes()}`;
+  }
+  if (topic === "all") {
+    return `${HEADING}${
+      Object.keys(SECTIONS).map((each) => sectionText(each as OptionSection)).join("")
+    }
+${exitCodes()}`;
+  }
+  const section = Object.keys(SECTIONS).find((each) => each === topic.toLowerCase());
+  return section === undefined ? null : sectionText(section as OptionSection).trimStart();
+}
+
+function sectionText(section: OptionSection): string {
+  const rows = OPTIONS.filter((row) => row.section === section);
+  return `\n${SECTIONS[section]}:\n${rows.map(optionText).join("")}`;
+}
+
+function optionText(row: OptionRow): string {
+  const letter = row.short === undefined ? "    " : `-${row.short}, `;
+  const value = row.value === undefined ? "" : ` ${row.value}`;
+  const name = `  ${letter}--${row.long}${value}`;
+  const [first, ...more] = wrapped(helpOf(row), HELP_COLUMN).split("\n");
+  const text = first.slice(HELP_COLUMN);
+  const begin = name.length + 2 > HELP_COLUMN
+    ? `${name}\n${" ".repeat(HELP_COLUMN)}`
+    : name.padEnd(HELP_COLUMN);
+  return [begin + text, ...more].join("\n") + "\n";
+}
+
+/** What an option does, and that it does nothing. */
+export function helpOf({ help, refused, changesNothing }: OptionRow): string {
+  if (refused !== undefined) return `${help} (${refused})`;
+  return changesNothing === true ? `${help} (understood, changes nothing)` : help;
+}
+
+/** Text in lines that begin at a column. */
+function wrapped(text: string, column: number): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && column + line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].map((each) => " ".repeat(column) + each).join("\n");
+}
+
+function exitCodes(): string {
+  const half = Math.ceil(EXIT_CODES.length / 2);
+  const cell = ([code, meaning]: readonly [number, string]): string =>
+    `${String(code).padStart(4)}  ${meaning}`;
+  const rows = EXIT_CODES.slice(0, half).map((left, index) => {
+    const right = EXIT_CODES.at(half + index);
+    return right === undefined ? cell(left) : `${cell(left).padEnd(38)}${cell(right)}`;
+  });
+  return `Exit codes, curl's where it has one; without -f no status is a failure:\n${
+    rows.join("\n")
+  }\n`;
 }

@@ -15,16 +15,17 @@ import { setImmediate } from "node:timers/promises";
 import { bytesText, durationText, msText } from "../../cli/amounts.ts";
 import { exitCode } from "../../cli/exit_code.ts";
 import { main } from "../../cli/mod.ts";
-import { parseCommand, UsageError } from "../../cli/options.ts";
+import { parseCommand } from "../../cli/options.ts";
+import { UsageError } from "../../cli/usage_error.ts";
 import { Progress } from "../../cli/progress.ts";
-import { USAGE } from "../../cli/usage.ts";
+import { usage } from "../../cli/usage.ts";
 import { HttpError, type HttpErrorCode } from "../../mod.ts";
 import { root } from "../../scripts/run_program.ts";
+import { memoryIo, runCli } from "../fixtures/cli_in_memory.ts";
 import {
   ended,
-  memoryIo,
   type ProcessRun,
-  runCli,
+  runCliProcess,
   runProgram,
   startProgram,
   textOf,
@@ -78,7 +79,7 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
 test("cli: a URL, with or without get before it, writes the body byte for byte", async () => {
   await withServer(async (url) => {
     for (const args of [[`${url}/bytes`], ["get", `${url}/bytes`]]) {
-      const run = await runCli(args);
+      const run = await runCliProcess(args);
       wellDone(run);
       assert.deepEqual(run.stdout, everyByte);
     }
@@ -90,7 +91,7 @@ test("cli: a URL, with or without get before it, writes the body byte for byte",
 test("cli: a body of 5 MiB arrives whole on standard output and in a file", async () => {
   await withServer((url) =>
     inFolder(async (folder) => {
-      const piped = await runCli([`${url}/big`]);
+      const piped = await runCliProcess([`${url}/big`]);
       wellDone(piped);
       assert.ok(sameBytes(piped.stdout, bigBody));
       const path = join(folder, "out");
@@ -116,7 +117,7 @@ test("cli: -o empties a file that is there, makes an empty one for an empty body
 
 test("cli: -o into a folder that is not there ends with 23", async () => {
   await withServer(async (url) => {
-    const run = await runCli([`${url}/hello`, "-o", join(root, "no such folder", "out")]);
+    const run = await runCliProcess([`${url}/hello`, "-o", join(root, "no such folder", "out")]);
     failed(run, 23, /Cannot write to .*out: no such file or directory/);
   });
 });
@@ -211,7 +212,8 @@ test("cli: -d @- sends standard input, --data-binary @- every byte of it", async
     const put = await echoOf(["-d", "@-", "-X", "PUT", `${url}/echo`], "one\ntwo\n");
     assert.equal(put.method, "PUT");
     assert.equal(put.body, "onetwo");
-    const { body } = await echoOf(["--data-binary", "@-", `${url}/echo`], everyByte);
+    const run = await runCliProcess(["--data-binary", "@-", `${url}/echo`], everyByte);
+    const { body }: Echo = JSON.parse(wellDone(run));
     assert.equal(body, new TextDecoder("latin1").decode(everyByte));
   });
 });
@@ -227,7 +229,7 @@ test("cli: --json sends JSON, asks for JSON, and gives way to -H", async () => {
     assert.equal(sent.method, "POST");
     assert.equal(sent.body, '{"a":1}');
     const fields = sent.rawHeaders.join("|");
-    assert.match(fields, /\|Content-Type\|application\/json\|Accept\|application\/json\|/);
+    assert.match(fields, /\|Accept\|application\/json\|Content-Type\|application\/json\|/);
     const ours = await echoOf([`${url}/echo`, "--json", "{}", "-H", "content-type: text/x"]);
     assert.doesNotMatch(ours.rawHeaders.join("|"), /Content-Type/);
     assert.match(ours.rawHeaders.join("|"), /\|content-type\|text\/x\|/);
@@ -256,7 +258,7 @@ test("cli: --max-time ends with 28 before the head and within the body", async (
   await withServer(async (url) => {
     const silent = await runCli(["--max-time", "0.3", `${url}/silence`]);
     failed(silent, 28, /\[ERR_TIMEOUT, response-header\]/);
-    const stalled = await runCli(["-m", ".5", `${url}/stall`]);
+    const stalled = await runCliProcess(["-m", ".5", `${url}/stall`]);
     failed(stalled, 28, /\[ERR_TIMEOUT, body\]/);
     assert.equal(textOf(stalled.stdout), "half");
     assert.equal(wellDone(await runCli(["--max-time", "50", `${url}/hello`])), "hello");
@@ -274,12 +276,17 @@ test("cli: a port where nobody listens ends with 7", async () => {
 });
 
 test("cli: URLs that cannot be requested end with 3 and 1", async () => {
-  failed(await runCli(["http://[::1"]), 3, /not an absolute URL.*\[ERR_INVALID_REQUEST, /);
+  failed(await runCli(["http://[::1"]), 3, /it does not end.*\[ERR_INVALID_REQUEST, /);
+  failed(await runCli(["-g", "http://[::1"]), 3, /not an absolute URL.*\[ERR_INVALID_REQUEST, /);
   failed(await runCli(["ftp://127.0.0.1/"]), 1, /ftp: URL \[ERR_UNSUPPORTED_SCHEME, request\]/);
 });
 
 test("cli: an unknown option ends with 2 and a hint", async () => {
-  failed(await runCli(["--frobnicate"]), 2, /Unknown option '--frobnicate' \(roundtrip --help/);
+  failed(
+    await runCliProcess(["--frobnicate"]),
+    2,
+    /Unknown option --frobnicate \(roundtrip --help/,
+  );
 });
 
 test("cli: answers that are not HTTP, or end early, end with 8 and 18", async () => {
@@ -324,9 +331,9 @@ test("cli: -F sends a form in parts, with files and what is in them", async () =
       const disposition = "\r\nContent-Disposition: form-data; name=";
       assert.deepEqual(parts, [
         `${disposition}"name"\r\n\r\na value; not more\r\n`,
-        `${disposition}"text"\r\n\r\nline\r\n\r\n`,
+        `${disposition}"text"\r\n\r\nline\n\r\n`,
         `${disposition}"plain"; filename="note.txt"\r\n` +
-        "Content-Type: application/octet-stream\r\n\r\nline\n\r\n",
+        "Content-Type: text/plain\r\n\r\nline\n\r\n",
         `${disposition}"named"; filename="other name"\r\n` +
         "Content-Type: text/x-note\r\n\r\nline\n\r\n",
       ]);
@@ -366,6 +373,7 @@ test("cli: -u and the URL's credentials become Authorization, -A and -b are sent
     ]);
     assert.deepEqual(rawHeaders.slice(2), [
       ...["User-Agent", "me/1", "Authorization", basic, "Cookie", "a=1; b=2; c=3"],
+      ...["Accept", "*/*"],
     ]);
     const inUrl = await echoOf([`${url.replace("//", "//us%41r:pw@")}/echo`]);
     assert.ok(inUrl.rawHeaders.includes(`Basic ${btoa("usAr:pw")}`));
@@ -398,7 +406,8 @@ test("cli: --fail ends with 22 and no body, -S is understood", async () => {
   await withServer(async (url) => {
     const run = await runCli(["-fsS", "-i", `${url}/teapot`]);
     failed(run, 22, /The server answered with status 418/);
-    assert.equal(textOf(run.stdout), "");
+    // As with curl, the head is written.
+    assert.match(textOf(run.stdout), /^HTTP\/1\.1 418 I'm a teapot\r\n[^]*\r\n\r\n$/);
     assert.equal(wellDone(await runCli(["-f", `${url}/moved`])), "hello");
   });
 });
@@ -428,7 +437,7 @@ test("cli: --resolve says where a name and port are, also for TLS", async () => 
     assert.equal(rawHeaders[1], `some.name:${port}`);
     failed(
       await runCli(["--resolve", "some.invalid:1:127.0.0.1", `http://some.invalid:${port}/`]),
-      7,
+      6,
       /\[ERR_DIAL, dial\]/,
     );
     failed(await runCli(["--resolve", "a:1:b", "http://a:1/"]), 3, /\[ERR_INVALID_REQUEST, /);
@@ -443,7 +452,7 @@ test("cli: --resolve says where a name and port are, also for TLS", async () => 
     // The certificate is for the name in the URL.
     failed(
       await runCli([...given, `other.test:${port}:127.0.0.1`, `https://other.test:${port}/`]),
-      35,
+      60,
       /\[ERR_TLS, tls\]/,
     );
   });
@@ -451,14 +460,14 @@ test("cli: --resolve says where a name and port are, also for TLS", async () => 
 
 test("cli: an authority that nobody knows is refused; -k and --cacert help", async () => {
   await withTlsServer(async (url) => {
-    failed(await runCli([`${url}/hello`]), 35, /\[ERR_TLS, tls\]/);
-    const insecure = await runCli(["-k", `${url}/hello`]);
+    failed(await runCli([`${url}/hello`]), 60, /\[ERR_TLS, tls\]/);
+    const insecure = await runCliProcess(["-k", `${url}/hello`]);
     assert.match(insecure.stderr, /^Warning: insecureSkipVerify is set: [^\n]+\n$/);
     assert.equal(wellDone({ ...insecure, stderr: "" }), "hello");
     assert.equal(wellDone(await runCli(["--cacert", certPath("ca.pem"), `${url}/hello`])), "hello");
     const other = await runCli(["--cacert", certPath("other_ca.pem"), `${url}/hello`]);
-    failed(other, 35, /\[ERR_TLS, tls\]/);
-    failed(await runCli(["--cacert", "no such file", url]), 26, /Cannot read no such file/);
+    failed(other, 60, /\[ERR_TLS, tls\]/);
+    failed(await runCli(["--cacert", "no such file", url]), 77, /Cannot read no such file/);
   });
 });
 
@@ -532,7 +541,7 @@ test("cli: Ctrl-C ends a wait for standard input", async () => {
 });
 
 test("cli: --help and --version need no network", async () => {
-  assert.equal(wellDone(await runCli(["--help"])), USAGE);
+  assert.equal(wellDone(await runCli(["--help"])), usage(null));
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const said = wellDone(await runProgram("cli/bin.ts", ["--version"]));
   assert.match(said, /^roundtrip [0-9.]+ \((?:Deno|Bun|Node) [0-9.]+\)\n$/);
@@ -540,17 +549,18 @@ test("cli: --help and --version need no network", async () => {
 });
 
 test("cli: --help fits into a terminal and lists every exit code", () => {
-  for (const line of USAGE.split("\n")) assert.ok(line.length <= 80, line);
+  const text = usage(null)!;
+  for (const line of text.split("\n")) assert.ok(line.length <= 80, line);
   const codes: readonly HttpErrorCode[] = ["ERR_DIAL", "ERR_TLS", "ERR_BLOCKED", "ERR_PROXY"];
   for (const code of codes) {
     const number = exitCode(new HttpError(code, "", { phase: "client" }));
-    assert.match(USAGE, new RegExp(`^ .* ${number}  \\w`, "m"));
+    assert.match(text, new RegExp(`^ .* ${number}  \\w`, "m"));
   }
   assert.equal(exitCode(new TypeError("a fault")), 1);
 });
 
 test("cli: without arguments it shows what the transport does", async () => {
-  const text = wellDone(await runCli([]));
+  const text = wellDone(await runCliProcess([]));
   const lines = text.split("\n");
   const row = (what: string): string => {
     const found = lines.find((line) => line.startsWith(what));
@@ -698,22 +708,37 @@ test("Progress of a body that was there at once writes nothing at all", () => {
 
 test("parseCommand() refuses what it does not understand", () => {
   const rows: [string[], RegExp][] = [
-    [["-q"], /Unknown option '-q'$/],
-    [["-d"], /'-d, --data <value>' argument missing/],
-    [["--no-follow=yes", "a"], /does not take an argument/],
+    [["-Q"], /^Unknown option -Q; did you mean -q\?$/],
+    [["-sQ"], /^Unknown option -Q in "-sQ"$/],
+    [["--outptu", "a"], /^Unknown option --outptu; did you mean --output\?$/],
+    [["--data-url", "a"], /^Unknown option --data-url; did you mean --data-urlencode\?$/],
+    [["--frobnicate"], /^Unknown option --frobnicate$/],
+    [["-d"], /^Option -d needs DATA$/],
+    [["--data"], /^Option --data needs DATA$/],
+    [["--no-follow=yes", "a"], /^Option --no-follow does not take a value$/],
+    [["--no-output", "a"], /^Unknown option --no-output/],
     [["get"], /No URL/],
     [["-v"], /No URL/],
-    [["a", "b"], /One URL at a time/],
     [["-H", "no colon", "a"], /-H needs "Name: value"/],
     [["-H", ": value", "a"], /-H needs "Name: value"/],
     [["--max-time", "soon", "a"], /--max-time needs seconds/],
-    [["--max-time", "-1", "a"], /ambiguous/],
+    [["--max-time", "-1", "a"], /--max-time needs seconds, not "-1"/],
     [["--json", "1", "-d", "2", "a"], /does not go with/],
     [["-d", "1", "-T", "file", "a"], /only one can be sent/],
     [["-F", "=value", "a"], /-F needs "name=value"/],
     [["--retry", "often", "a"], /--retry needs a number/],
     [["--connect-timeout", "soon", "a"], /--connect-timeout needs seconds/],
+    [["--limit-rate", "fast", "a"], /--limit-rate needs a number of bytes/],
     [["--resolve", "host:80", "a"], /--resolve needs "host:port:address"/],
+    [["--connect-to", "host:80", "a"], /--connect-to needs "host:port:host:port"/],
+    [["--aws-sigv4", "osc", "a"], /--aws-sigv4 needs "aws:amz:region:service"/],
+    [["-r", "all", "a"], /-r needs "from-to"/],
+    [["-r", "1-", "-C", "-", "a"], /-r does not go with -C/],
+    [["-i", "-J", "-O", "a"], /-i does not go with -J/],
+    [["-C", "-", "--compressed", "a"], /-C goes on with a download as it comes/],
+    [["--tls-max", "1.2", "a"], /--tls-max understands 1\.3 and default/],
+    [["--cert-type", "P12", "a"], /--cert-type understands PEM/],
+    [["--ciphers", "x", "a"], /^Option --ciphers cannot be had/],
   ];
   for (const [args, message] of rows) {
     assert.throws(() => parseCommand(args), (error) => {
@@ -727,12 +752,13 @@ test("parseCommand() refuses what it does not understand", () => {
 test("parseCommand() understands short options in one word", () => {
   const command = parseCommand(["-ivkXPUT", "-ofile", "-dx", "-Hname:value", "get", "host:80/get"]);
   assert.ok(command.kind === "get");
-  const { options } = command;
-  assert.equal(options.url, "http://host:80/get");
+  const [options] = command.groups;
+  assert.deepEqual(options.targets, [
+    { url: "host:80/get", output: { kind: "file", path: "file" }, upload: null },
+  ]);
   assert.equal(options.method, "PUT");
-  assert.equal(options.output, "file");
-  assert.deepEqual(options.headers, [["name", "value"]]);
-  assert.ok(options.include && options.verbose && options.insecure && options.follow);
+  assert.deepEqual(options.headers, [{ name: "name", value: "value" }]);
+  assert.ok(options.include && options.verbose && options.tls.insecure && options.follow);
 });
 
 test("amounts are shown as people say them", () => {

@@ -1,0 +1,16 @@
+/**
+ * What is said of a failure.
+ *
+ * @module
+ */
+import { HttpError } from "../conn/http_error.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** One line that says what went wrong. */
+export function complaint(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const line = message.replace(/\s*\n\s*/g, " ");
+  if (error instanceof HttpError) return `${line} [${error.code}, ${error.phase}]`;
+  if (error instanceof UsageError) return `${line} (roundtrip --help lists the options)`;
+  return line;
+}

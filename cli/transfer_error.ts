@@ -1,0 +1,50 @@
+/**
+ * What ends a transfer although the exchange itself went well.
+ *
+ * @module
+ */
+
+/** A status that `-f` takes for a failure. */
+export class StatusError extends Error {
+  override readonly name: string = "StatusError";
+
+  constructor(status: number) {
+    super(`The server answered with status ${status}`);
+  }
+}
+
+/** A download that cannot go on where it broke off. */
+export class ContinueError extends Error {
+  override readonly name: string = "ContinueError";
+
+  constructor(why: string) {
+    super(`Cannot go on with the download: ${why}`);
+  }
+}
+
+/** A body that is larger than `--max-filesize`. */
+export class FileSizeError extends Error {
+  override readonly name: string = "FileSizeError";
+
+  constructor(maxBytes: number) {
+    super(`The body is larger than ${maxBytes} bytes`);
+  }
+}
+
+/** A network interface that is not there, or has no address of the kind that is asked for. */
+export class InterfaceError extends Error {
+  override readonly name: string = "InterfaceError";
+
+  constructor(name: string) {
+    super(`No network interface "${name}" with a fitting address`);
+  }
+}
+
+/** A URL with credentials in it, where `--disallow-username-in-url` is set. */
+export class UserInUrlError extends Error {
+  override readonly name: string = "UserInUrlError";
+
+  constructor(host: string) {
+    super(`The URL of ${host} has credentials, which --disallow-username-in-url refuses`);
+  }
+}
