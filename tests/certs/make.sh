@@ -11,6 +11,7 @@
 #   cn_only     leaf of ca with the name in the subject, without alternative names
 #   client      leaf of ca for the authentication of clients
 #   self_signed leaf for localhost that is its own issuer
+#   own_authority  for localhost, as openssl makes it by default: its own issuer, and an authority
 #   not_yet     leaf of ca for localhost, valid from 2120
 #   other_name  leaf of ca for other.test with localhost as its common name
 #   wildcard    leaf of ca for *.wild.test and *.a.wild.test
@@ -63,6 +64,10 @@ leaf nul_name ca "/CN=nul" \
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days "$days" \
   -subj "/CN=localhost" -keyout self_signed.key -out self_signed.pem \
   -addext "basicConstraints=critical,CA:FALSE" -addext "extendedKeyUsage=serverAuth" \
+  -addext "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1"
+
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days "$days" \
+  -subj "/CN=localhost" -keyout own_authority.key -out own_authority.pem \
   -addext "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1"
 
 # openssl x509 cannot set dates before version 3.4, openssl ca can.

@@ -43,7 +43,7 @@ test("every goal is about clients that take part in its work", () => {
   for (const goal of goals) {
     const work = works.find(({ name }) => name === goal.work);
     assert.ok(work?.hasGoal && work.atOnce.includes(goal.atOnce), goal.work);
-    const peers = ["createFetch", "raw", "fetch", "undici", "http", "go"];
+    const peers = ["createFetch", "raw", "fetch", "undici", "http", "http2", "go"];
     const clients = participants(work, [goal.runtime], peers).map(({ client }) => client);
     assert.ok(clients.includes(goal.client), `${goal.work}: ${goal.client}`);
     assert.ok(goal.against === null || clients.includes(goal.against), goal.says);

@@ -37,6 +37,8 @@ export const cnOnly: Leaf = leaf("cn_only");
 export const client: Leaf = leaf("client");
 /** For localhost, its own issuer. */
 export const selfSigned: Leaf = leaf("self_signed");
+/** For localhost, its own issuer, and an authority: what openssl makes by default. */
+export const ownAuthority: Leaf = leaf("own_authority");
 /** For localhost, from 2120 on. */
 export const notYet: Leaf = leaf("not_yet");
 /** For other.test, with localhost as its common name. */

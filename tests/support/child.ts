@@ -28,13 +28,13 @@ export interface ScriptOptions {
   env?: Record<string, string>;
 }
 
-/** Starts a script of this folder. */
+/** Starts a script of `tests/fixtures/`. */
 export function startScript(
   name: string,
   args: string[] = [],
   { permissions = ["-A"], env = {} }: ScriptOptions = {},
 ): Child {
-  const file = fileURLToPath(new URL(name, import.meta.url));
+  const file = fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
   const command = runtime === "deno" ? ["run", "--no-check", ...permissions, file] : [file];
   const child: ChildProcess = spawn(process.execPath, [...command, ...args], {
     stdio: ["pipe", "pipe", "inherit"],

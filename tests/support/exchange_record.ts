@@ -10,15 +10,12 @@ import type { Address, Conn } from "../../conn/conn.ts";
 import { HttpError } from "../../conn/http_error.ts";
 import { pipe, type PipeConn } from "../../conn/pipe.ts";
 import { ClientConnection } from "../../http1/client_connection.ts";
-import type {
-  ClientConnectionOptions,
-  ConnectionOwner,
-  ExchangeEvents,
-  OutgoingRequest,
-} from "../../http1/client_exchange.ts";
-import type { OutgoingContent } from "../../http1/content_sender.ts";
-import type { IncomingContent } from "../../http1/response_content.ts";
-import type { ResponseHead } from "../../http1/response_head.ts";
+import type { ClientConnectionOptions, ConnectionOwner } from "../../http1/client_exchange.ts";
+import type { ExchangeEvents } from "../../http/exchange_events.ts";
+import type { WrittenRequest } from "../../http1/client_exchange.ts";
+import type { OutgoingContent } from "../../http/outgoing_request.ts";
+import type { IncomingContent } from "../../http/incoming_content.ts";
+import type { ResponseHead } from "../../http/response_head.ts";
 import { bytesOf, textOf } from "./feed.ts";
 
 /** Settles when everything that needs no other event has happened: a pipe needs none. */
@@ -195,7 +192,7 @@ export class Exchange implements ExchangeEvents {
 export const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /** Sends a request; what is not said is that of a GET. */
-export function send(wire: Wire, request: Partial<OutgoingRequest> = {}): Exchange {
+export function send(wire: Wire, request: Partial<WrittenRequest> = {}): Exchange {
   const exchange = new Exchange();
   wire.client.send({
     method: "GET",

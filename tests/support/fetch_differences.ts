@@ -159,12 +159,12 @@ export const DIFFERENCES: readonly Difference[] = [
       "a length is stated where the method gives content a meaning; Bun does for each but GET and HEAD",
   },
   {
-    runtimes: ["deno"],
+    runtimes: ["node", "bun"],
     cell: /^PATCH .* with (nothing|null) /,
     field: /^request content-length$/,
-    ours: /^0(\n(0|none))*$/,
-    theirs: /^none$/,
-    reason: "without a length some servers wait for the content of a PATCH",
+    ours: /^none$/,
+    theirs: /^0(\n(0|none))*$/,
+    reason: "the standard states that there is nothing for POST and PUT alone",
   },
   {
     runtimes: ["bun"],

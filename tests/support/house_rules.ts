@@ -27,12 +27,45 @@ export function sourceFile(path: string, text: string): SourceFile {
 /** Folders, and what files in each may import. `mod.ts` is the file at the root. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   conn: ["conn"],
-  http1: ["conn", "http1"],
-  transport: ["conn", "http1", "transport"],
-  client: ["conn", "http1", "transport", "client"],
-  "mod.ts": ["conn", "http1", "transport", "client"],
-  cli: ["conn", "http1", "transport", "client", "mod.ts", "cli"],
-  testing: ["conn", "http1", "transport", "testing"],
+  http: ["conn", "http"],
+  http1: ["conn", "http", "http1"],
+  http2: ["conn", "http", "http2"],
+  transport: ["conn", "http", "http1", "http2", "transport"],
+  client: ["conn", "http", "http1", "http2", "transport", "client"],
+  "mod.ts": ["conn", "http", "http1", "http2", "transport", "client"],
+  cli: ["conn", "http", "http1", "http2", "transport", "client", "mod.ts", "cli"],
+  testing: ["conn", "http", "http1", "http2", "transport", "client", "testing"],
+};
+
+/**
+ * Inside of a folder: its floors, the lowest first. A file may import from its own floor and from
+ * those below. A name with `/` at its end is a folder, `"*"` are the files that no floor names.
+ */
+const floors: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  conn: [["*"], ["names/"], ["runtimes/"], ["dial.ts", "unix_dialer.ts", "mod.ts"]],
+  transport: [
+    ["attempt.ts", "clock.ts", "deadlines.ts", "linked_list.ts", "progress.ts"],
+    ["message/"],
+    ["route/"],
+    ["pool/"],
+    ["*"],
+  ],
+  client: [
+    [
+      "http_white_space.ts",
+      "origin.ts",
+      "percent_decoded.ts",
+      "time_left.ts",
+      "url_credentials.ts",
+      "waiting_clock.ts",
+    ],
+    ["cookies/"],
+    ["protocols/"],
+    ["recovery/", "layers/", "auth/"],
+    ["*"],
+    ["readers/"],
+    ["fetch/"],
+  ],
 };
 
 /** The shipped folders and the root module. */
@@ -80,7 +113,7 @@ function resolve(from: string, specifier: string): string {
   return parts.join("/");
 }
 
-/** conn ← http1 ← transport ← client ← cli, and from outside only what is permitted. */
+/** conn ← http ← http1 | http2 ← transport ← client ← cli, and from outside only what is permitted. */
 export function checkDirections(
   files: readonly SourceFile[],
   libraries: readonly Permission[] = [],
@@ -102,6 +135,30 @@ export function checkDirections(
     }
   }
   return complaints;
+}
+
+/** The floor of a file within its folder, or -1 where the folder has none. */
+function floorOf(path: string): number {
+  const [folder, ...rest] = path.split("/");
+  const within = rest.join("/");
+  const levels = floors[folder] ?? [];
+  const named = levels.findIndex((names) =>
+    names.some((name) => name.endsWith("/") ? within.startsWith(name) : within === name)
+  );
+  return named >= 0 ? named : levels.findIndex((names) => names.includes("*"));
+}
+
+/** Inside of a folder imports go down too, from floor to floor. */
+export function checkFloors(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) =>
+    importsOf(file)
+      .filter(({ specifier }) => specifier.startsWith("."))
+      .map(({ specifier, line }) => ({ target: resolve(file.path, specifier), line }))
+      .filter(({ target }) =>
+        folderOf(target) === folderOf(file.path) && floorOf(target) > floorOf(file.path)
+      )
+      .map(({ target, line }) => `${file.path}:${line}: ${target} is on a higher floor`)
+  );
 }
 
 /** What importing `entry` loads at once is ours alone: modules of the runtime and libraries come when they are needed. */
@@ -197,17 +254,11 @@ export function checkRuntimeNames(
   return checkPermissions(uses, permissions);
 }
 
-/** No drawer for everything, and no file that is too long to be read. */
-export function checkFileSizes(files: readonly SourceFile[], maxLines: number): string[] {
-  return files.flatMap(({ path, text }) => {
-    const complaints: string[] = [];
-    if (/(?:^|\/)(?:utils?|common|types|helpers?|misc|shared)\.ts$/.test(path)) {
-      complaints.push(`${path}: name the idea`);
-    }
-    const lines = text.trimEnd().split("\n").length;
-    if (lines > maxLines) complaints.push(`${path}: ${lines} lines, more than ${maxLines}`);
-    return complaints;
-  });
+/** No drawer for everything: a file is named after the one idea that it holds. */
+export function checkFileNames(files: readonly SourceFile[]): string[] {
+  return files
+    .filter(({ path }) => /(?:^|\/)(?:utils?|common|types|helpers?|misc|shared)\.ts$/.test(path))
+    .map(({ path }) => `${path}: name the idea`);
 }
 
 /** Every file says at its top what lives there. */

@@ -25,6 +25,7 @@ export function watchTimers(): void {
   const { setTimeout, setInterval, clearTimeout, clearInterval } = global;
 
   function remember(kind: string, timer: unknown, ms: number | undefined): unknown {
+    // At once: an error whose stack has not become text keeps what was in use there from the collector.
     const place = new Error().stack?.split("\n").slice(1).find((line) =>
       line.includes("at ") && !line.includes("open_handles.ts")
     );

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -30,6 +30,32 @@ export async function programsOf(path: string): Promise<PageProgram[]> {
   return found;
 }
 
+/** The program with the package replaced by this tree. */
+function ofThisTree(code: string): string {
+  return code.replaceAll(/"(?:jsr:)?@roundtrip\/http(\/\w+)?"/g, (_, entry = "") => {
+    const path = join(root, `${entry}/mod.ts`);
+    return JSON.stringify(pathToFileURL(path).href);
+  });
+}
+
+/** As {@linkcode outputOf}, in this process: for a program that imports what is installed here. */
+export async function outputHere(code: string): Promise<string> {
+  await mkdir(join(root, "dist"), { recursive: true });
+  const folder = await mkdtemp(join(root, "dist", "program-"));
+  const { log } = console;
+  const said: unknown[] = [];
+  try {
+    const program = join(folder, "program.mts");
+    await writeFile(program, ofThisTree(code));
+    console.log = (...words) => void said.push(words.join(" "));
+    await import(pathToFileURL(program).href);
+    return said.map((line) => `${line}\n`).join("");
+  } finally {
+    console.log = log;
+    await rm(folder, { recursive: true });
+  }
+}
+
 /** Runs a program with the package and other texts replaced; what it prints. */
 export async function outputOf(
   code: string,
@@ -37,9 +63,8 @@ export async function outputOf(
 ): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "roundtrip-"));
   try {
-    const entry = pathToFileURL(join(root, "mod.ts")).href;
     const program = join(folder, "program.mts");
-    let text = code.replace(/"(?:jsr:)?@roundtrip\/http"/, JSON.stringify(entry));
+    let text = ofThisTree(code);
     for (const [from, to] of replacements) text = text.replaceAll(from, to);
     await writeFile(program, text);
     const { code: status, stdout, stderr } = await runProgram(program, []);

@@ -80,18 +80,17 @@ export const peerRoutes: readonly PeerRoute[] = [
   },
 ];
 
-/** Runs a test with the proxies, and ends them whatever happens. */
-export async function withPeerProxies(run: (ports: PeerPorts) => Promise<void>): Promise<void> {
+/**
+ * Starts the proxies for all tests of a file, and gives their ports. They end with the process that runs the file,
+ * as their standard input does. To be called before the first test: what is open then is no test's.
+ */
+export async function startPeerProxies(): Promise<PeerPorts> {
   const child = spawn(runtimePath("node"), [program], {
     cwd: root,
     stdio: ["pipe", "pipe", "inherit"],
   });
-  const exited = once(child, "exit");
-  try {
-    const [line] = await once(child.stdout, "data") as [Uint8Array];
-    await run(JSON.parse(new TextDecoder().decode(line)));
-  } finally {
-    child.stdin.end();
-    await exited;
-  }
+  const [line] = await once(child.stdout, "data") as [Uint8Array];
+  child.stdout.destroy();
+  child.unref();
+  return JSON.parse(new TextDecoder().decode(line));
 }

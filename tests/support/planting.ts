@@ -24,6 +24,8 @@ export interface PlantingServer {
   get(path: string): Promise<string>;
   /** Tells it to take steps. */
   take(count: number): Steps;
+  /** How many steps it has taken so far. */
+  readonly taken: number;
   /** Waits until it has so many steps to take. */
   offers(count: number): Promise<void>;
 }
@@ -80,6 +82,9 @@ export async function withPlantingServer(
         return await response.text();
       },
       take: (count) => new Steps(folder, count),
+      get taken() {
+        return statSync(join(folder, "planted")).size;
+      },
       offers: (count) => until(`${count} steps are there`, () => statSync(asked).size >= count),
     });
   } finally {

@@ -6,11 +6,12 @@
 import assert from "node:assert/strict";
 import { HttpError } from "../../conn/http_error.ts";
 import { ContentReader } from "../../http1/content_reader.ts";
-import { type Deviation, forbidsReuse, type ParserMode } from "../../http1/field_lines_reader.ts";
-import { type Framing, requestFraming, responseFraming } from "../../http1/framing.ts";
+import { type Deviation, forbidsReuse, type ParserMode } from "../../http/deviation.ts";
+import type { Framing } from "../../http/incoming_content.ts";
+import { requestFraming, responseFraming } from "../../http1/framing.ts";
 import { isPersistent } from "../../http1/persistence.ts";
 import { type RequestHead, RequestHeadReader } from "../../http1/request_head.ts";
-import { type ResponseHead, ResponseHeadReader } from "../../http1/response_head.ts";
+import { type Http1ResponseHead, ResponseHeadReader } from "../../http1/response_head.ts";
 import { type Fed, textOf } from "./feed.ts";
 
 /** A response as read: plain data. */
@@ -39,7 +40,7 @@ export async function readHead(
   { input }: Fed,
   mode: ParserMode,
   deviations: Deviation[],
-): Promise<ResponseHead> {
+): Promise<Http1ResponseHead> {
   const heads = new ResponseHeadReader(mode);
   for (;;) {
     const head = input.buffered === 0

@@ -15,7 +15,7 @@ export async function withReadmeServer(
   const upgraded: Set<Socket> = new Set();
   let busy = true;
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    if (request.url === "/busy" && busy) {
+    if (request.url?.startsWith("/busy") && busy) {
       busy = false;
       response.writeHead(503).end("later");
     } else {
@@ -78,8 +78,37 @@ function answerOf(request: IncomingMessage, response: ServerResponse): void {
       });
       break;
     }
+    case "/proven":
+      if (request.headers.authorization?.startsWith("Digest ")) return send("text/plain", text);
+      response.writeHead(401, { "WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"' });
+      response.end();
+      break;
+    case "/api":
+      if (request.headers.authorization === "Bearer next") return send("text/plain", text);
+      response.writeHead(401, { "WWW-Authenticate": "Bearer" }).end();
+      break;
+    case "/feed":
+      switch (request.headers["last-event-id"]) {
+        case undefined:
+          send("text/event-stream", "retry: 1\nid: 1\ndata: first\n\n");
+          break;
+        case "1":
+          send("text/event-stream", "id: 2\ndata: second\n\n");
+          break;
+        default:
+          response.writeHead(204).end();
+      }
+      break;
     case "/events":
       send("text/event-stream", "event: tick\ndata: 1\n\ndata: 2\n\n");
+      break;
+    case "/orders/0":
+      response.statusCode = 404;
+      send("text/plain", "No such order");
+      break;
+    case "/secret":
+      response.statusCode = request.headers.authorization === "Bearer mine" ? 200 : 401;
+      send("text/plain", "Your secret");
       break;
     case "/lines":
       send("application/x-ndjson", '{"n":1}\n{"n":2}\n');

@@ -52,11 +52,11 @@ export async function withRouteServers(
     return path === undefined ? (server.address() as net.AddressInfo).port : 0;
   };
   const certificate = {
-    cert: testFile("certs/localhost.pem"),
-    key: testFile("certs/localhost.key"),
+    cert: testFile("../certs/localhost.pem"),
+    key: testFile("../certs/localhost.key"),
   };
   const secure = (handler: (socket: tls.TLSSocket) => void): tls.Server => {
-    const options = { ...certificate, ca: testFile("certs/ca.pem"), requestCert: true };
+    const options = { ...certificate, ca: testFile("../certs/ca.pem"), requestCert: true };
     const server = tls.createServer({ ...options, rejectUnauthorized: false }, handler);
     server.on("tlsClientError", () => {});
     return server;
