@@ -7,6 +7,7 @@
 import process from "node:process";
 import {
   fetchLoop,
+  http2Loop,
   httpLoop,
   type Loop,
   NotMeasurable,
@@ -32,6 +33,8 @@ async function loopOf(task: Task): Promise<Loop> {
       return await undiciLoop(task);
     case "http":
       return httpLoop(task);
+    case "http2":
+      return await http2Loop(task);
     case "roundtrip":
       return roundtripLoop(task);
     default:

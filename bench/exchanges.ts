@@ -7,6 +7,7 @@
 import { readFileSync } from "node:fs";
 import * as http from "node:http";
 import * as https from "node:https";
+import { Readable } from "node:stream";
 import * as roundtrip from "../mod.ts";
 import type { Lap } from "./meter.ts";
 import { PIECE_BYTES, READ_BYTES } from "./raw.ts";
@@ -78,6 +79,7 @@ function wholeTrace(): roundtrip.ClientTrace {
 function transportOptions(task: Task): roundtrip.TransportOptions {
   return {
     maxIdleConns: 0,
+    http2: task.http2,
     disableKeepAlives: task.close,
     ...(task.url.startsWith("https:")
       ? { tls: { caCerts: [readFileSync(task.caFile, "utf8")] } }
@@ -139,7 +141,11 @@ async function drain(stream: ReadableStream<Uint8Array>): Promise<void> {
 
 /** The runtime's `fetch`, or the one of `createFetch()`. */
 export function fetchLoop(task: Task): Loop {
-  const fetch = task.client === "createFetch" ? createFetch(task) : globalThis.fetch;
+  const fetch = task.client === "createFetch"
+    ? createFetch(task)
+    : task.http2
+    ? http2Fetch()
+    : globalThis.fetch;
   const { url, read, postBytes, streamed } = task;
   const bytes = new Uint8Array(streamed ? 0 : postBytes).fill(0x61);
   const init: () => RequestInit | undefined = streamed
@@ -168,6 +174,17 @@ function createFetch(task: Task): typeof globalThis.fetch {
   return createFetch(transportOptions(task));
 }
 
+/** The runtime's `fetch`, where it speaks HTTP/2. */
+function http2Fetch(): typeof globalThis.fetch {
+  const { Deno: deno, Bun: bun } = globalThis as { Deno?: unknown; Bun?: unknown };
+  if (deno) return globalThis.fetch;
+  if (!bun) throw new NotMeasurable("fetch on Node speaks HTTP/1.1");
+  const protocol = { protocol: "http2" } as RequestInit;
+  const speaking = (url: string | URL | Request, init?: RequestInit): Promise<Response> =>
+    globalThis.fetch(url, { ...init, ...protocol });
+  return speaking as typeof globalThis.fetch;
+}
+
 interface DenoClients {
   createHttpClient(options: { poolMaxIdlePerHost: number }): unknown;
 }
@@ -192,23 +209,58 @@ function closing(): RequestInit {
 export async function undiciLoop(task: Task): Promise<Loop> {
   const { Agent, request } = await import("undici");
   const dispatcher = new Agent({
-    connections: task.atOnce,
-    pipelining: task.close ? 0 : 1,
+    connections: task.http2 ? 1 : task.atOnce,
+    pipelining: task.close ? 0 : task.http2 ? 100 : 1,
+    allowH2: task.http2,
     connect: task.url.startsWith("https:") ? { ca: readFileSync(task.caFile, "utf8") } : {},
   });
-  const body = new Uint8Array(task.postBytes).fill(0x61);
+  const body = new Uint8Array(task.streamed ? 0 : task.postBytes).fill(0x61);
   const options = task.postBytes > 0
     ? { dispatcher, method: "POST" as const, body }
     : { dispatcher, reset: task.close };
+  const streaming = (): { body: Readable } => ({ body: Readable.from(pieces(task.postBytes)) });
   return async (lap) => {
     do {
-      const response = await request(task.url, options);
+      const response = await request(
+        task.url,
+        task.streamed ? { ...options, ...streaming() } : options,
+      );
       if (task.read === "json") await response.body.json();
       else if (task.read === "stream") {
         for await (const _ of response.body);
       } else await response.body.arrayBuffer();
       check(response.statusCode);
     } while (lap.next());
+  };
+}
+
+/** `node:http2` with one session, in its own style: events. */
+export async function http2Loop(task: Task): Promise<Loop> {
+  const { connect } = await import("node:http2");
+  const { origin, pathname } = new URL(task.url);
+  const session = connect(origin, { ca: readFileSync(task.caFile, "utf8") });
+  const isPost = task.postBytes > 0;
+  const body = isPost && !task.streamed ? new Uint8Array(task.postBytes).fill(0x61) : null;
+  return (lap) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const once = (): void => {
+      const stream = session.request({ ":path": pathname, ":method": isPost ? "POST" : "GET" });
+      const chunks: Uint8Array[] = [];
+      const keep = task.read !== "stream";
+      stream.on("response", (head) => {
+        if (head[":status"] !== 200) reject(new Error(`Status ${head[":status"]}`));
+      });
+      stream.on("data", (chunk: Uint8Array) => void (keep && chunks.push(chunk)));
+      stream.on("error", reject).on("end", () => {
+        Buffer.concat(chunks);
+        if (lap.next()) once();
+        else resolve();
+      });
+      if (task.streamed) Readable.from(pieces(task.postBytes)).pipe(stream);
+      else stream.end(body ?? undefined);
+    };
+    once();
+    return promise;
   };
 }
 

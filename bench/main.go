@@ -28,6 +28,7 @@ type task struct {
 	PostBytes    int64  `json:"postBytes"`
 	Streamed     bool   `json:"streamed"`
 	CaFile       string `json:"caFile"`
+	HTTP2        bool   `json:"http2"`
 }
 
 var client *http.Client
@@ -44,8 +45,9 @@ func newClient(t task) *http.Client {
 		MaxIdleConns:        0,
 		MaxIdleConnsPerHost: 1 << 16,
 		DisableKeepAlives:   t.Close,
-		// A TLS configuration of one's own also keeps HTTP/2 away.
-		TLSClientConfig: &tls.Config{},
+		// A TLS configuration of one's own also keeps HTTP/2 away, unless it is asked for.
+		TLSClientConfig:   &tls.Config{},
+		ForceAttemptHTTP2: t.HTTP2,
 	}
 	if strings.HasPrefix(t.URL, "https:") {
 		pem, err := os.ReadFile(t.CaFile)

@@ -2,7 +2,7 @@
  * Runs the benchmarks: the clients of each work in turn (A B C A B C …) against one server, each in
  * a process of its own, and reports the medians and the ratios with their spread.
  *
- *     deno task bench --only get-small --runtimes deno,bun,node --peers raw,fetch,undici,http,go
+ *     deno task bench --only get-small --runtimes deno,bun,node --peers raw,fetch,undici,http,http2,go
  *         --at-once 1,50 --runs 5 --ms 1000 --json FILE --svg FILE --markdown FILE
  *
  * `--help` explains. Everything stays on loopback and is bounded in time.
@@ -27,7 +27,7 @@ const help = `deno task bench [options]
 
   --only NAMES       works, "goals" (those that a goal needs), "rest" or "all"; default all
   --runtimes NAMES   default deno,bun,node
-  --peers NAMES      default createFetch,raw,fetch,undici,http,go; ours is always measured
+  --peers NAMES      default createFetch,raw,fetch,undici,http,http2,go; ours is always measured
   --at-once NUMBERS  instead of each work's own
   --runs N           times that every client is measured; default 5
   --ms N             milliseconds of one measurement; default 1000
@@ -48,7 +48,7 @@ const { values } = parseArgs({
   options: {
     only: { type: "string", default: "all" },
     runtimes: { type: "string", default: "deno,bun,node" },
-    peers: { type: "string", default: "createFetch,raw,fetch,undici,http,go" },
+    peers: { type: "string", default: "createFetch,raw,fetch,undici,http,http2,go" },
     "at-once": { type: "string" },
     runs: { type: "string", default: "5" },
     ms: { type: "string", default: "1000" },
@@ -157,6 +157,11 @@ async function round(
   for (const { runtime, client } of who) {
     const key = `${work.name}, ${runtime}, ${client}`;
     if (skipped.has(key)) continue;
+    if (work.http2 !== undefined && ports.http2Ports[work.http2] === 0) {
+      skipped.add(key);
+      say(`${key}: left out: ${work.http2} is not installed`);
+      continue;
+    }
     const task = taskOf(work, client, atOnce, positive(values.ms), ports);
     const command = commandOf(work, { runtime, client }, task);
     try {

@@ -25,6 +25,8 @@ function measure(hostCount: number): number {
       deliver: (_, lease) => leases.push(lease),
       kept: () => {},
       discard: () => {},
+      dialsWanted: () => {},
+      dialsUnwanted: () => {},
     },
   );
   const keys = Array.from({ length: hostCount }, (_, i) => `https//host-${i}.example:443`);

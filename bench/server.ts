@@ -64,7 +64,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function nginxConfig(folder: string, port: number, tlsPort: number): string {
+function nginxConfig(folder: string, { port, tlsPort, http2Ports }: ServerPorts): string {
   const temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((name) => `${name}_temp_path ${folder}/${name};`).join(" ");
   return `daemon off; pid ${folder}/pid; worker_processes 1; worker_rlimit_nofile 20000;
@@ -85,11 +85,16 @@ http {
     location = /chunked { sub_filter "no such text" ""; sub_filter_types *; }
     location = /gzip { gzip_static on; }
   }
+  server {
+    listen ${address}:${http2Ports.nginx} ssl http2 backlog=4096;
+    ssl_certificate ${folder}/localhost.pem; ssl_certificate_key ${folder}/localhost.key;
+    root ${folder};
+  }
 }\n`;
 }
 
-/** The process group's own user runs nginx's master; its worker is another one. */
-function startNginx(folder: string, port: number, tlsPort: number): ChildProcess {
+/** What the servers that are not ours read. */
+function writeFiles(folder: string): void {
   chmodSync(folder, 0o755);
   for (const [name, body] of Object.entries(bodies)) writeFileSync(join(folder, name), body);
   writeFileSync(join(folder, "gzip.gz"), gzipSync(bodies["gzip"], { level: 6 }));
@@ -101,7 +106,21 @@ function startNginx(folder: string, port: number, tlsPort: number): ChildProcess
   for (const name of ["localhost.pem", "localhost.key"]) {
     writeFileSync(join(folder, name), readFileSync(join(certificates, name)));
   }
-  writeFileSync(join(folder, "nginx.conf"), nginxConfig(folder, port, tlsPort));
+}
+
+/** Speaks HTTP/2 alone. */
+function startNghttpd(folder: string, port: number): ChildProcess {
+  const [key, certificate] = ["localhost.key", "localhost.pem"].map((name) => join(folder, name));
+  return spawn(
+    "nghttpd",
+    ["-n1", `--address=${address}`, `--htdocs=${folder}`, String(port), key, certificate],
+    { stdio: ["ignore", "ignore", "inherit"] },
+  );
+}
+
+/** The process group's own user runs nginx's master; its worker is another one. */
+function startNginx(folder: string, ports: ServerPorts): ChildProcess {
+  writeFileSync(join(folder, "nginx.conf"), nginxConfig(folder, ports));
   return spawn(
     "nginx",
     ["-p", folder, "-c", `${folder}/nginx.conf`, "-e", `${folder}/error.log`],
@@ -203,8 +222,8 @@ async function listen(server: net.Server): Promise<number> {
   return (server.address() as net.AddressInfo).port;
 }
 
-async function untilListening(port: number, nginx: ChildProcess): Promise<void> {
-  for (let attempt = 0; attempt < 200 && nginx.exitCode === null; attempt++) {
+async function untilListening(port: number, server: ChildProcess): Promise<void> {
+  for (let attempt = 0; attempt < 200 && server.exitCode === null; attempt++) {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const socket = net.connect(port, "127.0.0.1", () => resolve(true));
     socket.on("error", () => resolve(false));
@@ -213,16 +232,18 @@ async function untilListening(port: number, nginx: ChildProcess): Promise<void> 
     if (open) return;
     await new Promise((done) => setTimeout(done, 25));
   }
-  throw new Error("nginx does not listen");
+  throw new Error(`${server.spawnfile} does not listen`);
 }
 
 const folder = mkdtempSync(join(tmpdir(), "roundtrip-bench-"));
-let nginx: ChildProcess | null = null;
+/** Servers that are not ours. */
+const others: ChildProcess[] = [];
 
 async function end(code: number): Promise<void> {
-  if (nginx !== null && nginx.exitCode === null && nginx.signalCode === null) {
-    nginx.removeAllListeners("exit").kill("SIGTERM");
-    const gone = new Promise((resolve) => nginx!.once("exit", resolve));
+  for (const other of others) {
+    if (other.exitCode !== null || other.signalCode !== null) continue;
+    other.removeAllListeners("exit").kill("SIGTERM");
+    const gone = new Promise((resolve) => other.once("exit", resolve));
     // Nobody else waits for it.
     await Promise.race([gone, new Promise((done) => setTimeout(done, 2_000))]);
   }
@@ -237,12 +258,28 @@ process.on("SIGINT", () => {});
 
 const made = answers();
 const plain = net.createServer({ noDelay: true }, (socket) => serve(socket, made));
-const ports: ServerPorts = { name: "bench/server.ts", port: 0, tlsPort: 0, uploadPort: 0 };
+const ports: ServerPorts = {
+  name: "bench/server.ts",
+  port: 0,
+  tlsPort: 0,
+  uploadPort: 0,
+  http2Ports: { nginx: 0, nghttpd: 0 },
+};
 ports.uploadPort = await listen(plain);
+writeFiles(folder);
+if (spawnSync("nghttpd", ["--version"]).status === 0) {
+  ports.http2Ports.nghttpd = await freePort();
+  const nghttpd = startNghttpd(folder, ports.http2Ports.nghttpd);
+  others.push(nghttpd);
+  nghttpd.on("exit", () => end(1));
+  await untilListening(ports.http2Ports.nghttpd, nghttpd);
+}
 if (spawnSync("nginx", ["-v"]).status === 0) {
   ports.name = "nginx";
   [ports.port, ports.tlsPort] = [await freePort(), await freePort()];
-  nginx = startNginx(folder, ports.port, ports.tlsPort);
+  ports.http2Ports.nginx = await freePort();
+  const nginx = startNginx(folder, ports);
+  others.push(nginx);
   nginx.on("exit", () => end(1));
   await untilListening(ports.port, nginx);
 } else {

@@ -1,7 +1,7 @@
 /**
  * Simulates many seeds by hand and prints figures. Runs on Deno, Bun and Node.
  *
- * `deno run -A bench/simulate.ts [--steps 10000000] [--seed 1] [--ages] [--hash]`. Ends at the
+ * `deno run -A bench/simulate.ts [--steps 10000000] [--seed 1] [--ages] [--http2] [--hash]`. Ends at the
  * first violation, with its seed.
  *
  * @module
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     steps: { type: "string", default: "10000000" },
     seed: { type: "string", default: "1" },
     ages: { type: "boolean", default: false },
+    http2: { type: "boolean", default: false },
     /** Print one line: seeds, steps and the hash of everything that happened. */
     hash: { type: "boolean", default: false },
   },
@@ -30,7 +31,7 @@ let steps = 0;
 let seed = Number(values.seed);
 let nextReport = mostSteps / 10;
 for (; steps < mostSteps; seed++) {
-  const result = await simulate({ seed, settle, ages: values.ages });
+  const result = await simulate({ seed, settle, ages: values.ages, http2: values.http2 });
   steps += result.steps;
   if (values.hash) hashes.push(result.hash);
   for (const [name, count] of Object.entries(result.outcomes)) {

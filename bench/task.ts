@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { root } from "../scripts/run_program.ts";
-import type { ReadStyle, Work } from "./works.ts";
+import type { Http2Server, ReadStyle, Work } from "./works.ts";
 
 const caFile = join(root, "tests", "certs", "ca.pem");
 
@@ -32,6 +32,8 @@ export interface ServerPorts {
   tlsPort: number;
   /** For uploads, which `name` may answer too early. */
   uploadPort: number;
+  /** Of servers that speak HTTP/2 over TLS, besides HTTP/1.1 or not; 0: not installed. */
+  http2Ports: Record<Http2Server, number>;
 }
 
 /** One measurement, as a client's process gets it: one argument of JSON. */
@@ -50,6 +52,8 @@ export interface Task {
   readonly postBytes: number;
   /** Whether the body is sent as a stream of pieces. */
   readonly streamed: boolean;
+  /** Whether HTTP/2 is to be spoken. */
+  readonly http2: boolean;
   /** PEM file of the authority of the `https:` server. */
   readonly caFile: string;
 }
@@ -63,24 +67,32 @@ export function taskOf(
   ports: ServerPorts,
 ): Task {
   const upload = work.path === "/up";
-  const port = upload ? ports.uploadPort : work.tls ? ports.tlsPort : ports.port;
+  const port = work.http2 !== undefined
+    ? ports.http2Ports[work.http2]
+    : upload
+    ? ports.uploadPort
+    : work.tls
+    ? ports.tlsPort
+    : ports.port;
   const host = work.kind === "hosts" ? "{host}" : "127.0.0.1";
   const origin = `${work.tls ? "https" : "http"}://${host}:${port}`;
   const collects = client.endsWith("-bytes");
-  const bulk = work.path === "/bulk";
+  const bulk = work.path === "/bulk" || work.path === "/collected";
+  const streamed = upload || work.streamed === true;
   return {
     client,
     url: origin + (bulk && collects ? "/collected" : work.path),
-    warmUrl: bulk ? `${origin}/warm` : upload ? `${origin}/up` : "",
+    warmUrl: bulk ? `${origin}/warm` : streamed ? origin + work.path : "",
     atOnce,
     // One exchange takes as long as it takes.
-    ms: work.kind === "hosts" || bulk || upload ? 60_000 : ms,
+    ms: work.kind === "hosts" || bulk || streamed ? 60_000 : ms,
     maxExchanges: work.maxExchanges ?? 0,
     read: work.read ??
       (bulk && !collects ? (client === "roundtrip-read" ? "read" : "stream") : "bytes"),
     close: work.close ?? false,
     postBytes: upload ? 1024 ** 3 : work.postBytes ?? 0,
-    streamed: upload,
+    streamed,
+    http2: work.http2 !== undefined && client !== "roundtrip-http1",
     caFile,
   };
 }

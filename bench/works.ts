@@ -8,6 +8,9 @@ import type { Figures } from "./samples.ts";
 /** How a body is read. */
 export type ReadStyle = "bytes" | "json" | "read" | "stream";
 
+/** A server that is measured over HTTP/2: one writes answers by themselves, the other in batches. */
+export type Http2Server = "nginx" | "nghttpd";
+
 /** One kind of work. */
 export interface Work {
   readonly name: string;
@@ -23,8 +26,12 @@ export interface Work {
   /** Whether a row of the table of goals needs it. */
   readonly hasGoal: boolean;
   readonly tls?: boolean;
+  /** Over TLS and HTTP/2, from that server. */
+  readonly http2?: Http2Server;
   /** Bytes of the request's body. */
   readonly postBytes?: number;
+  /** Whether it is sent as a stream of pieces. */
+  readonly streamed?: boolean;
   readonly read?: ReadStyle;
   /** A connection for each request. */
   readonly close?: boolean;
@@ -33,10 +40,12 @@ export interface Work {
 }
 
 /** Clients that only Node runs. */
-const NODE_ONLY: readonly string[] = ["undici", "http"];
+const NODE_ONLY: readonly string[] = ["undici", "http", "http2"];
 
 const SMALL = ["roundtrip", "createFetch", "raw", "fetch", "undici", "http", "go"];
 const BODIES = ["roundtrip", "raw", "fetch", "undici", "http", "go"];
+
+const HTTP2_PEERS = ["fetch", "undici", "http2", "go"];
 
 /** All works, those with goals first. */
 export const works: readonly Work[] = [
@@ -87,6 +96,43 @@ export const works: readonly Work[] = [
     atOnce: [1],
     clients: ["roundtrip", "roundtrip-stream", "raw", "fetch", "go"],
     hasGoal: true,
+    maxExchanges: 1,
+  },
+  ...(["nginx", "nghttpd"] as const).map((server): Work => ({
+    name: `get-small-h2-${server}`,
+    what: `GET, 13 bytes, over HTTP/2 on TLS, ${server}`,
+    kind: "loop",
+    path: "/small",
+    atOnce: [50],
+    clients: ["roundtrip", ...server === "nginx" ? ["roundtrip-http1"] : [], ...HTTP2_PEERS],
+    hasGoal: true,
+    tls: true,
+    http2: server,
+  })),
+  {
+    name: "down-256m-h2",
+    what: "GET, 256 MiB, over HTTP/2 on TLS, nghttpd",
+    kind: "loop",
+    path: "/collected",
+    atOnce: [1],
+    clients: ["roundtrip-read", "roundtrip-stream", ...HTTP2_PEERS],
+    hasGoal: true,
+    tls: true,
+    http2: "nghttpd",
+    maxExchanges: 1,
+  },
+  {
+    name: "up-256m-h2",
+    what: "POST of 256 MiB from a stream of 64 KiB pieces, over HTTP/2 on TLS, nghttpd",
+    kind: "loop",
+    path: "/small",
+    atOnce: [1],
+    clients: ["roundtrip", ...HTTP2_PEERS],
+    hasGoal: true,
+    tls: true,
+    http2: "nghttpd",
+    postBytes: 256 * 1024 * 1024,
+    streamed: true,
     maxExchanges: 1,
   },
   {
@@ -294,6 +340,45 @@ function rate(
   };
 }
 
+/** How much less of the processor a request takes than one of a peer's; `against` is the peer. */
+function cpu(work: string, client: string, runtime: string, against: string, times: number): Goal {
+  return {
+    work,
+    atOnce: work.startsWith("get-") ? 50 : 1,
+    runtime,
+    client,
+    says: `${client}: CPU ≤ ${against} / ${times}`,
+    figure: "cpuMicrosPerRequest",
+    against,
+    atMost: 1 / times,
+    unit: "percent",
+  };
+}
+
+/** Over HTTP/2. */
+function http2GoalsOf(runtime: string): Goal[] {
+  const nginx = "get-small-h2-nginx";
+  const nghttpd = "get-small-h2-nghttpd";
+  const bulk = ["down-256m-h2", "up-256m-h2"];
+  const peers: Record<string, [peer: string, small: [number, number], bulk: [number, number]][]> = {
+    deno: [["fetch", [3, 6], [1.5, 1.3]]],
+    bun: [["fetch", [1.2, 3], [1, 1.2]]],
+    // Zero: nothing is demanded.
+    node: [["http2", [2.2, 5], [1.4, 0]], ["undici", [3.5, 9], [0, 1]]],
+  };
+  return [
+    ...peers[runtime].flatMap(([peer, small, [down, up]]): Goal[] => [
+      cpu(nginx, "roundtrip", runtime, peer, small[0]),
+      cpu(nghttpd, "roundtrip", runtime, peer, small[1]),
+      ...down === 0 ? [] : [cpu(bulk[0], "roundtrip-read", runtime, peer, down)],
+      ...up === 0 ? [] : [cpu(bulk[1], "roundtrip", runtime, peer, up)],
+    ]),
+    cpu(nginx, "roundtrip", runtime, "go", 1.1),
+    cpu(nghttpd, "roundtrip", runtime, "go", 2),
+    cpu(nginx, "roundtrip", runtime, "roundtrip-http1", runtime === "bun" ? 1.2 : 1.7),
+  ];
+}
+
 function goalsOf(runtime: string): Goal[] {
   const of = <T>(deno: T, bun: T, node: T): T =>
     runtime === "deno" ? deno : runtime === "bun" ? bun : node;
@@ -399,4 +484,7 @@ function goalsOf(runtime: string): Goal[] {
 }
 
 /** Every goal, runtime by runtime. */
-export const goals: readonly Goal[] = ["deno", "bun", "node"].flatMap(goalsOf);
+export const goals: readonly Goal[] = ["deno", "bun", "node"].flatMap((runtime) => [
+  ...goalsOf(runtime),
+  ...http2GoalsOf(runtime),
+]);
