@@ -10,7 +10,7 @@ import { root, runProgram, runtimePath } from "./run_program.ts";
 
 const dist = join(root, "dist");
 // What was built from files that are gone must not be packed.
-for (const folder of ["conn", "http1", "transport", "client", "cli", "testing"]) {
+for (const folder of ["conn", "http", "http1", "http2", "transport", "client", "cli", "testing"]) {
   await rm(join(dist, folder), { recursive: true, force: true });
 }
 const { code, output } = await runProgram(runtimePath("tsc"), ["-p", "tsconfig.build.json"]);

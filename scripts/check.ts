@@ -20,7 +20,17 @@ interface Outcome {
 }
 
 const deno = runtimePath("deno");
-const shipped = ["mod.ts", "conn", "http1", "transport", "client", "cli", "testing"];
+const shipped = [
+  "mod.ts",
+  "conn",
+  "http",
+  "http1",
+  "http2",
+  "transport",
+  "client",
+  "cli",
+  "testing",
+];
 
 /** `deno doc` warns of every file that `@types/node` refers to. */
 const unresolvedTypes = /^Warning Failed resolving types\..*\n(?: +at .*\n)?/gm;

@@ -1,5 +1,5 @@
 /**
- * Draws the state tables of `http1/` as the text of `docs/states.md`. Pure.
+ * Draws the state tables of `http1/` and `http2/` as the text of `docs/states.md`. Pure.
  *
  * @module
  */
@@ -8,6 +8,8 @@ import { CONNECTION_TABLE } from "../http1/connection_state.ts";
 import type { TransitionTable } from "../http/machine.ts";
 import { REQUEST_TABLE } from "../http1/request_state.ts";
 import { RESPONSE_TABLE } from "../http1/response_state.ts";
+import { HTTP2_CONNECTION_TABLE } from "../http2/connection_state.ts";
+import { STREAM_TABLE } from "../http2/stream_state.ts";
 
 interface Machine {
   readonly title: string;
@@ -52,6 +54,22 @@ const machines: readonly Machine[] = [
     about:
       "The chunked transfer coding, byte by byte; a run of `data` is one step. Where only a line feed ends\n" +
       "a size, `lf` follows without `cr` in `lenient`, and is refused in `strict`.",
+  },
+  {
+    title: "HTTP/2 connection",
+    file: "http2/connection_state.ts",
+    initial: "opening",
+    table: HTTP2_CONNECTION_TABLE,
+    about:
+      "A connection that carries many streams. While it is `retiring` no stream is opened on it.",
+  },
+  {
+    title: "HTTP/2 stream",
+    file: "http2/stream_state.ts",
+    initial: "idle",
+    table: STREAM_TABLE,
+    about:
+      "One exchange on an HTTP/2 connection, for either end. HEADERS that end the stream are two events.",
   },
 ];
 

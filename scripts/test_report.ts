@@ -20,7 +20,7 @@ export interface TestResult {
   readonly failure: string | null;
 }
 
-/** A test that a runtime cannot have, declared in `tests/gaps.ts`. */
+/** A test that a runtime cannot have, declared in `tests/support/gaps.ts`. */
 export interface Gap {
   readonly file: string;
   /** Name of the test, or `"*"` for every test of the file. */
