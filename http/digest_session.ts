@@ -6,13 +6,25 @@
  */
 import type { DigestChallenge } from "./digest_challenge.ts";
 
+/** A hash under way, of `node:crypto`. */
+export interface HashUnderWay {
+  /** Takes bytes, or a text with one character for each byte. */
+  update(data: Uint8Array): HashUnderWay;
+  update(data: string, encoding: "latin1"): HashUnderWay;
+  digest(encoding: "hex"): string;
+}
+
 /**
- * `node:crypto`, which the three runtimes carry and which, unlike Web Crypto, has MD5 and does not
- * make who asks wait.
+ * What is used of `node:crypto`, which the three runtimes carry and which, unlike Web Crypto, has
+ * MD5 and does not make who asks wait. Said here, because not every program has Node's types.
  *
  * @see RFC 7616 section 3.3
  */
-export type Hashing = typeof import("node:crypto");
+export interface Hashing {
+  /** @throws If there is no such hash. */
+  createHash(name: string): HashUnderWay;
+  randomBytes(size: number): { toString(encoding: "hex"): string };
+}
 
 let loaded: Hashing | null = null;
 
