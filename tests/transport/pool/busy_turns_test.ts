@@ -63,11 +63,11 @@ class BusyProgram {
   };
 
   #plant(): void {
-    const { taken } = this.#server;
+    const { planted } = this.#server;
     this.#server.take(1);
     // Where the connection has been replaced, nothing is planted any more.
     for (const until = performance.now() + 300; performance.now() < until;) {
-      if (this.#server.taken === taken) continue;
+      if (this.#server.planted === planted) continue;
       this.plantedAt = performance.now();
       break;
     }

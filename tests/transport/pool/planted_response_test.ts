@@ -14,6 +14,11 @@ for (const kind of ["plain", "tls", "from an address"] as const) {
   const options = { localAddress: kind === "from an address" ? "127.0.0.1" : undefined };
   const withServer = (run: (server: PlantingServer) => Promise<void>): Promise<void> =>
     withPlantingServer(kind === "tls", options, run);
+  const withSteps = (run: (server: PlantingServer) => Promise<void>): Promise<void> =>
+    withServer(async (server) => {
+      await run(server);
+      assert.ok(server.planted > 0, "nothing was planted");
+    });
 
   test(`T1 ${kind}: planted in the packet of the first answer, 100 of 100`, async () => {
     await withServer(async ({ get, transport }) => {
@@ -27,7 +32,7 @@ for (const kind of ["plain", "tls", "from an address"] as const) {
   });
 
   test(`T1 ${kind}: planted while the connection is idle, 100 of 100`, async () => {
-    await withServer(async ({ get, transport, take }) => {
+    await withSteps(async ({ get, transport, take }) => {
       for (let n = 0; n < 10; n++) {
         const paths = Array.from({ length: 10 }, () => "/told");
         assert.deepEqual(await Promise.all(paths.map(get)), paths.map(() => "good /told"));
@@ -42,7 +47,7 @@ for (const kind of ["plain", "tls", "from an address"] as const) {
   });
 
   test(`T1 ${kind}: planted while the event loop is blocked, 100 of 100`, async () => {
-    await withServer(async ({ get, take }) => {
+    await withSteps(async ({ get, take }) => {
       for (let n = 0; n < 40; n++) {
         assert.equal(await get("/told"), "good /told");
         take(1).block();
@@ -61,7 +66,7 @@ for (const kind of ["plain", "tls", "from an address"] as const) {
   });
 
   test(`T1 ${kind}: planted while requests wait for the end of their turn, 40 of 40`, async () => {
-    await withServer(async ({ get, transport, take }) => {
+    await withSteps(async ({ get, transport, take }) => {
       // So many under way that requests go together.
       const unanswered = Array.from(
         { length: 30 },
