@@ -28,6 +28,9 @@ const deno = (globalThis as { Deno?: DenoTest }).Deno;
 /** Milliseconds that what a test closed may take to be gone. Loopback needs a few turns; a loaded machine more. */
 const SETTLE_MS = Number(process.env["ROUNDTRIP_SETTLE_MS"] ?? 2_000);
 
+/** Count. As many looks it gets in any case: on a loaded machine little happens in a time. */
+const MIN_SETTLE_ROUNDS = 40;
+
 const cleanups: (() => void | Promise<void>)[] = [];
 
 watchTimers();
@@ -100,7 +103,8 @@ async function leftOpen(before: ReadonlyMap<string, string>): Promise<string[]> 
   for (let round = 0;; round++) {
     const left = [...openHandles()].filter(([key]) => !before.has(key));
     if (left.length === 0) return [];
-    if (performance.now() > giveUp) return left.map(([, handle]) => describeHandle(handle));
+    const isOver = round >= MIN_SETTLE_ROUNDS && performance.now() > giveUp;
+    if (isOver) return left.map(([, handle]) => describeHandle(handle));
     // Closing takes some turns of the event loop; after that, don't burn the processor.
     const waitMs = Math.min(round - 10, 20);
     await new Promise<void>((done) =>
