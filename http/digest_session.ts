@@ -6,7 +6,11 @@
  */
 import type { DigestChallenge } from "./digest_challenge.ts";
 
-/** A hash under way, of `node:crypto`. */
+/**
+ * A hash under way, of `node:crypto`.
+ *
+ * @see RFC 7616 section 3.3
+ */
 export interface HashUnderWay {
   /** Takes bytes, or a text with one character for each byte. */
   update(data: Uint8Array): HashUnderWay;
