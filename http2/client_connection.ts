@@ -63,13 +63,12 @@ import { ReceiveWindow, WindowPurse } from "./receive_window.ts";
 import { RequestBlocks } from "./request_fields.ts";
 import { SendWindows } from "./send_windows.ts";
 import {
-  DEFAULT_WINDOW_BYTES,
   ENABLE_PUSH,
   INITIAL_WINDOW_SIZE,
   MAX_HEADER_LIST_SIZE,
-  MAX_WINDOW_BYTES,
   PeerSettings,
 } from "./settings.ts";
+import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "./window_sizes.ts";
 
 /** How an HTTP/2 connection works. @see RFC 9113 section 5 */
 export interface Http2ConnectionOptions {

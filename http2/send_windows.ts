@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "./settings.ts";
+import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "./window_sizes.ts";
 
 /**
  * A stream with content to send.

@@ -39,13 +39,12 @@ import { ReceiveWindow } from "./receive_window.ts";
 import { SendWindows } from "./send_windows.ts";
 import { ServerStream, type ServerStreamCarrier } from "./server_stream.ts";
 import {
-  DEFAULT_WINDOW_BYTES,
   ENABLE_CONNECT_PROTOCOL,
   INITIAL_WINDOW_SIZE,
   MAX_CONCURRENT_STREAMS,
-  MAX_WINDOW_BYTES,
   PeerSettings,
 } from "./settings.ts";
+import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "./window_sizes.ts";
 
 /** How a server talks. @see RFC 9113 section 6.5.2 */
 export interface Http2ServerOptions {

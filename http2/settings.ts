@@ -11,6 +11,7 @@ import {
   FLOW_CONTROL_ERROR,
   PROTOCOL_ERROR,
 } from "./http2_error.ts";
+import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "./window_sizes.ts";
 
 /** Octets of compression table. @see RFC 9113 section 6.5.2 */
 export const HEADER_TABLE_SIZE = 0x1;
@@ -26,12 +27,6 @@ export const MAX_FRAME_SIZE = 0x5;
 export const MAX_HEADER_LIST_SIZE = 0x6;
 /** Whether CONNECT takes a protocol. @see RFC 8441 section 3 */
 export const ENABLE_CONNECT_PROTOCOL = 0x8;
-
-/** Octets. The window of a stream of which nothing was said, and of every new connection. @see RFC 9113 section 6.9.2 */
-export const DEFAULT_WINDOW_BYTES = 65_535;
-
-/** Octets. No window may ever be larger. @see RFC 9113 section 6.9.1 */
-export const MAX_WINDOW_BYTES: number = 2 ** 31 - 1;
 
 /** Entries. What one SETTINGS frame may hold. */
 const MAX_ENTRIES = 128;

@@ -35,7 +35,7 @@ import { LeakWatch } from "./pool/leak_watch.ts";
 import { leaseConnection, type LeasedConnection } from "./pool/leased_connection.ts";
 import { LinkedList, ListNode } from "./linked_list.ts";
 import { connectAddress } from "./message/outgoing.ts";
-import { MultiplexedConnection } from "./pool/multiplexed_connection.ts";
+import type { MultiplexedConnection } from "./pool/multiplexed_connection.ts";
 import { type ConnectionLife, PersistentConnection } from "./pool/persistent_connection.ts";
 import { type DiscardReason, type Lease, Pool, type PoolOwner, type Ticket } from "./pool/pool.ts";
 import { discardBody } from "./message/request_body.ts";
@@ -111,7 +111,12 @@ export class Connections
   readonly #turn: SendingTurn | null;
   #nextId = 1;
   #closed: { reason: unknown } | null = null;
-  readonly #ending: AbortController = new AbortController();
+  /** Set once everything has been ended. */
+  #ended: { reason: unknown } | null = null;
+  /** Made when somebody listens: a transport may be made where the runtime permits no controller. */
+  #ending: AbortController | null = null;
+  /** Null: HTTP/2 has not been loaded yet, which most programs never need. */
+  #multiplexed: typeof MultiplexedConnection | null = null;
   /** Settles when no round trip is under way any more. */
   #quiet: PromiseWithResolvers<void> | null = null;
   readonly #sweep: IdleSweep;
@@ -161,6 +166,8 @@ export class Connections
   }
 
   get destroyed(): AbortSignal {
+    this.#ending ??= new AbortController();
+    if (this.#ended !== null) this.#ending.abort(this.#ended.reason);
     return this.#ending.signal;
   }
 
@@ -227,7 +234,8 @@ export class Connections
     close: (connection: PooledConnection, reason: unknown) => void,
   ): void {
     this.#closed ??= { reason };
-    this.#ending.abort(reason);
+    this.#ended ??= { reason };
+    this.#ending?.abort(reason);
     this.pool.shut();
     this.options.sessions?.clear();
     for (const roundTrip of [...this.#roundTrips]) {
@@ -294,7 +302,7 @@ export class Connections
 
   enqueue(waiter: ConnectionWaiter): Ticket<ConnectionWaiter> {
     // A hook may have done it.
-    this.destroyed.throwIfAborted();
+    if (this.#ended !== null) throw this.#ended.reason;
     const { key, versions } = waiter.route;
     const ticket = this.pool.enqueue(key, waiter, versions !== "http/1.1");
     if (ticket !== null) return ticket;
@@ -460,6 +468,11 @@ export class Connections
       : this.deadlines.set(SLOW_DIAL_MS, () => this.pool.dialIsSlow(ticket));
     let connection: PooledConnection;
     try {
+      if (dial.route.versions !== "http/1.1" && this.#multiplexed === null) {
+        const loaded = await import("./pool/multiplexed_connection.ts");
+        this.#multiplexed = loaded.MultiplexedConnection;
+        if (this.#ended !== null) throw this.#ended.reason;
+      }
       connection = this.#connected(await dial.run(), dial);
     } catch (error) {
       // Served by another connection, the request may be waiting again, in another place.
@@ -501,7 +514,7 @@ export class Connections
       // None is made where it is not spoken.
       const { maxConcurrentStreams, streamWindowBytes, connectionWindowBytes } = http2!;
       const { mode, maxResponseHeaderBytes, readBufferBytes, life } = protocol;
-      return new MultiplexedConnection(
+      return new this.#multiplexed!(
         identity,
         conn,
         {

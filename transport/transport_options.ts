@@ -9,7 +9,7 @@ import { HttpError, printable } from "../conn/http_error.ts";
 import type { EgressPolicy } from "../conn/names/egress.ts";
 import type { ContentCoding } from "../http/content_coding.ts";
 import type { ParserMode } from "../http/deviation.ts";
-import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "../http2/settings.ts";
+import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "../http2/window_sizes.ts";
 import type { Clock } from "./clock.ts";
 import type { ClientTrace } from "./message/http_request.ts";
 import type { ProxySpeechOptions } from "./route/proxy_settings.ts";

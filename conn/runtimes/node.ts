@@ -1,23 +1,16 @@
 /**
- * Connections of Node: `node:net` and `node:tls`.
+ * Connections of Node: `node:net`, and `node:tls` once somebody asks for TLS.
  *
  * @module
  */
 import * as net from "node:net";
-import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { Address, Conn, Dialer, DialOptions, TcpAddress, TlsOptions } from "../conn.ts";
 import { abortable } from "../abortable.ts";
 import { dialError, nativeCode } from "../conn_error.ts";
 import { NodeConn } from "./node_conn.ts";
 import { Intake } from "./node_intake.ts";
-import {
-  type NodeHandshake,
-  nodeHandshake,
-  nodeHandshakeFor,
-  nodeTls,
-  nodeTlsOptions,
-  offeredSession,
-} from "./node_tls.ts";
+import type { NodeHandshake } from "./node_tls.ts";
 import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "../names/staggered_race.ts";
 import { resolveBySystem } from "../names/system_resolver.ts";
@@ -25,8 +18,12 @@ import { startTlsOver } from "./start_tls.ts";
 import { checkDial, serverNameFor, tellConnected } from "../tls_options.ts";
 import { endTurn } from "./turn_end.ts";
 
+type Engine = typeof import("./node_tls.ts");
+
 /** Dials with `node:net` and `node:tls`. */
 export class NodeDialer implements Dialer {
+  /** Null until TLS is asked for: loading it takes a third of the time that Node itself takes. */
+  #engine: Engine | null = null;
   #barrier: PollBarrier = new PollBarrier(barrierPair, endTurn);
   /** One for all connections, with nothing of any dial. */
   #closed = (): void => this.#barrier.closed();
@@ -37,14 +34,17 @@ export class NodeDialer implements Dialer {
     checkDial(address, options);
     const { tls: securely } = options;
     const serverName = securely && serverNameFor(securely, address);
-    const tls = securely && nodeTlsOptions({ options: securely, serverName: serverName! });
-    // One for each attempt that connects: what is offered by one is not offered by another.
-    const handshakeFor = securely && (() => nodeHandshakeFor(securely, serverName!, signal));
+    const engine = securely && (this.#engine ?? await this.#load());
+    const security = securely && engine && {
+      connect: engine.connectTls,
+      options: engine.nodeTlsOptions({ options: securely, serverName: serverName! }),
+      handshakeFor: () => engine.nodeHandshakeFor(securely, serverName!, signal),
+    };
     signal?.throwIfAborted();
     const targets = address.transport === "tcp" && net.isIP(address.hostname) === 0
       ? await abortable(resolveTargets(address, localAddress), signal, {})
       : [onlyTarget(address, localAddress)];
-    const race = staggeredRace(targets, (target) => start(target, tls, handshakeFor));
+    const race = staggeredRace(targets, (target) => start(target, security));
     const connecting = race.done.catch((error) => {
       throw dialError(address, nativeCode(error), error);
     });
@@ -55,7 +55,7 @@ export class NodeDialer implements Dialer {
     tellConnected(options, () => socket.destroy(), socket);
     this.#barrier.opened();
     const { localAddr, remoteAddr } = addresses(socket, address);
-    if (handshake === null) {
+    if (engine === undefined || handshake === null) {
       return new NodeConn(socket, {
         localAddr,
         remoteAddr,
@@ -65,16 +65,23 @@ export class NodeDialer implements Dialer {
       });
     }
     const close = once(this.#closed);
-    return nodeHandshake(socket as TLSSocket, handshake, { localAddr, remoteAddr, intake, close });
+    const under = { localAddr, remoteAddr, intake, close };
+    return engine.nodeHandshake(socket as TLSSocket, handshake, under);
   }
 
   /** {@inheritDoc Dialer.startTls} */
   startTls(given: Conn, options: TlsOptions, signal?: AbortSignal): Promise<Conn> {
-    return startTlsOver(given, options, signal, (conn, serverName) => {
+    return startTlsOver(given, options, signal, async (conn, serverName) => {
+      const engine = this.#engine ?? await this.#load();
+      signal?.throwIfAborted();
       return conn instanceof NodeConn
-        ? this.#secure(conn, nodeHandshakeFor(options, serverName, signal))
-        : nodeTls(conn, { options, serverName, signal });
+        ? await this.#secure(conn, engine, engine.nodeHandshakeFor(options, serverName, signal))
+        : await engine.nodeTls(conn, { options, serverName, signal });
     });
+  }
+
+  async #load(): Promise<Engine> {
+    return this.#engine = await import("./node_tls.ts");
   }
 
   /** {@inheritDoc Dialer.pollBarrier} */
@@ -83,17 +90,18 @@ export class NodeDialer implements Dialer {
   }
 
   /** Straight over the stream of a connection: no Duplex in between. */
-  #secure(conn: NodeConn, handshake: NodeHandshake): Promise<Conn> {
-    const options = nodeTlsOptions(handshake);
+  #secure(conn: NodeConn, engine: Engine, handshake: NodeHandshake): Promise<Conn> {
+    const options = engine.nodeTlsOptions(handshake);
     const { localAddr, remoteAddr } = conn;
     const { stream, setRef, onClose } = conn.release();
     const close = once(() => {
       stream.destroy();
       onClose?.();
     });
-    const socket = tlsConnect({ ...options, ...offeredSession(handshake), socket: stream });
+    const session = engine.offeredSession(handshake);
+    const socket = engine.connectTls({ ...options, ...session, socket: stream });
     const under = { localAddr, remoteAddr, setRef, close, whenClosed: () => conn.whenClosed() };
-    return nodeHandshake(socket, handshake, under);
+    return engine.nodeHandshake(socket, handshake, under);
   }
 }
 
@@ -142,17 +150,23 @@ async function resolveTargets(
 /** As the types do not have it: what the option `session` comes to. */
 type SessionSocket = TLSSocket & { setSession(session: Uint8Array): void };
 
-/** Starts to connect; with TLS options the socket is one of TLS. */
-function start(
-  target: Target,
-  tls?: ConnectionOptions,
-  handshakeFor?: () => NodeHandshake,
-): Attempt<Connected> {
+/** How sockets of TLS are made. */
+interface Security {
+  connect: Engine["connectTls"];
+  options: ReturnType<Engine["nodeTlsOptions"]>;
+  /** One for each attempt that connects: what is offered by one is not offered by another. */
+  handshakeFor(): NodeHandshake;
+}
+
+/** Starts to connect; with `security` the socket is one of TLS. */
+function start(target: Target, security?: Security): Attempt<Connected> {
   const intake = new Intake();
   const options = { ...target, onread: intake, allowHalfOpen: true };
-  const socket = tls === undefined ? net.connect(options) : tlsConnect({ ...tls, ...options });
+  const socket = security === undefined
+    ? net.connect(options)
+    : security.connect({ ...security.options, ...options });
   // Nothing is read before somebody asks for it; a handshake reads by itself.
-  if (tls === undefined) socket.pause();
+  if (security === undefined) socket.pause();
   if ("port" in target) socket.setNoDelay(true);
   const done = new Promise<Connected>((resolve, reject) => {
     // Stays when the dial fails: later errors are of no interest and must not be unhandled.
@@ -160,7 +174,7 @@ function start(
     // Before the handshake begins, and not before there is a connection: a session is offered once.
     socket.prependOnceListener("connect", () => {
       socket.off("error", reject);
-      const handshake = handshakeFor?.() ?? null;
+      const handshake = security?.handshakeFor() ?? null;
       const ticket = handshake?.sessions?.offer() ?? null;
       if (ticket !== null) (socket as SessionSocket).setSession(ticket);
       resolve({ socket, intake, handshake });

@@ -1,6 +1,7 @@
 /**
  * The TLS engine of Node, and the second engine of the other runtimes: `node:tls` over any
- * {@linkcode Conn}. They load it only when their own engine cannot do what is asked.
+ * {@linkcode Conn}. Node loads it for the first TLS, the others only when their own engine cannot do
+ * what is asked.
  *
  * @module
  */
@@ -35,6 +36,9 @@ export function nodeHandshakeFor(
 ): NodeHandshake {
   return { options, serverName, signal, sessions: sessionUse(options, serverName, "node") };
 }
+
+/** As `node:tls` has it: for whoever must not load that by an import. */
+export const connectTls: (options: tls.ConnectionOptions) => tls.TLSSocket = tls.connect;
 
 /** What lies below a TLS socket. */
 export interface Underneath {

@@ -187,7 +187,20 @@ test("house: inside of a folder imports point down from floor to floor", () => {
 });
 
 test("house: importing the package loads nothing but its own modules", () => {
-  assertNone(checkFirstLoad(sources, "mod.ts"));
+  assertNone(checkFirstLoad(sources, "mod.ts", [
+    "conn/runtimes/node",
+    "conn/runtimes/bun",
+    "conn/runtimes/deno",
+    "http2/client_connection.ts",
+    "transport/pool/multiplexed_connection.ts",
+  ]));
+});
+
+test("house: the adapter of Node loads TLS when somebody asks for it", () => {
+  const atOnce = ["node:net", "node:buffer", "node:fs"];
+  assertNone(
+    checkFirstLoad(sources, "conn/runtimes/node.ts", ["conn/runtimes/node_tls.ts"], atOnce),
+  );
 });
 
 test("house: no file imports itself through others", () => {
@@ -318,6 +331,10 @@ test("checkFirstLoad() follows what is imported at once, and no types", () => {
   assert.deepEqual(checkFirstLoad(files, "mod.ts"), [
     'conn/c.ts:1: loads "left-pad" at once',
     'conn/c.ts:2: loads "node:http" at once',
+  ]);
+  assert.deepEqual(checkFirstLoad(files, "mod.ts", ["conn/c"], ["node:http"]), [
+    'conn/c.ts:1: loads "left-pad" at once',
+    'conn/a.ts:2: loads "./c.ts" at once',
   ]);
 });
 

@@ -161,8 +161,18 @@ export function checkFloors(files: readonly SourceFile[]): string[] {
   );
 }
 
-/** What importing `entry` loads at once is ours alone: modules of the runtime and libraries come when they are needed. */
-export function checkFirstLoad(files: readonly SourceFile[], entry: string): string[] {
+/**
+ * What importing `entry` loads at once is ours alone: modules of the runtime and libraries come when they are needed.
+ *
+ * @param later Files, and folders with a `/` at their end, that come when they are needed too.
+ * @param permitted Modules of the runtime that it may load at once.
+ */
+export function checkFirstLoad(
+  files: readonly SourceFile[],
+  entry: string,
+  later: readonly string[] = [],
+  permitted: readonly string[] = [],
+): string[] {
   const complaints: string[] = [];
   const loaded: Set<string> = new Set();
   function load(path: string): void {
@@ -172,8 +182,12 @@ export function checkFirstLoad(files: readonly SourceFile[], entry: string): str
     const statements =
       /^(?:import|export)\s+(?!type\b)(?:[^;"'=(]*\bfrom\s*)?["']([^"'\n]+)["'];/gm;
     for (const { 1: specifier, index } of file?.withoutComments.matchAll(statements) ?? []) {
-      if (specifier.startsWith(".")) load(resolve(path, specifier));
-      else complaints.push(`${path}:${lineOf(file!.text, index)}: loads "${specifier}" at once`);
+      const target = specifier.startsWith(".") ? resolve(path, specifier) : null;
+      if (target !== null) load(target);
+      const isLater = later.some((one) => target?.startsWith(one));
+      if (isLater || (target === null && !permitted.includes(specifier))) {
+        complaints.push(`${path}:${lineOf(file!.text, index)}: loads "${specifier}" at once`);
+      }
     }
   }
   load(entry);
