@@ -127,9 +127,9 @@ const programs: Record<Work["kind"], string> = {
 function commandOf(work: Work, { runtime, client }: Participant, task: Task): string[] {
   if (client === "go") return [goProgram, JSON.stringify(task)];
   const command = [runtimePath(runtime as "deno"), ...(runtime === "deno" ? ["run", "-A"] : [])];
-  // A Node program imports the built package, the others the source.
-  const ours = join(root, runtime === "node" ? "dist/mod.js" : "mod.ts");
-  return [...command, bench(programs[work.kind]), JSON.stringify(task), ours];
+  // What a new process loads is what npm installs.
+  const ours = work.kind === "cold" ? [join(root, "dist", "mod.js")] : [];
+  return [...command, bench(programs[work.kind]), JSON.stringify(task), ...ours];
 }
 
 const folder = mkdtempSync(join(tmpdir(), "roundtrip-bench-client-"));
@@ -197,7 +197,7 @@ async function measure(measurement: Measurement): Promise<void> {
     say("go: left out: not installed");
     peers.splice(peers.indexOf("go"), 1);
   }
-  if (runtimes.includes("node") && chosen.some(({ kind }) => kind === "cold")) {
+  if (chosen.some(({ kind }) => kind === "cold")) {
     await runProgram(runtimePath("node"), ["scripts/build.ts"], { timeoutMs: 120_000 });
     if (!existsSync(join(root, "dist", "mod.js"))) throw new Error("npm run build fails");
   }

@@ -1,19 +1,25 @@
 /**
- * Builds the files that Node and TypeScript read into `dist/`. Run by Node (`npm run build`, before `npm pack`).
+ * Builds what npm ships into `dist/`: declarations by TypeScript, and bundles. Run by Node (`npm run build`, and
+ * by npm itself before it packs and after it has installed from Git).
  *
  * @module
  */
 import { chmod, rm } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
+import { bundle } from "./bundle.ts";
 import { root, runProgram, runtimePath } from "./run_program.ts";
 
 const dist = join(root, "dist");
+const folders = ["conn", "http", "http1", "http2", "transport", "client", "cli", "testing"];
 // What was built from files that are gone must not be packed.
-for (const folder of ["conn", "http", "http1", "http2", "transport", "client", "cli", "testing"]) {
+for (const folder of [...folders, "chunks"]) {
   await rm(join(dist, folder), { recursive: true, force: true });
 }
 const { code, output } = await runProgram(runtimePath("tsc"), ["-p", "tsconfig.build.json"]);
-if (code === 0) await chmod(join(dist, "cli", "bin.js"), 0o755);
+if (code === 0) {
+  await bundle();
+  await chmod(join(dist, "cli", "bin.js"), 0o755);
+}
 console.error(output);
 process.exitCode = code ?? 1;

@@ -6,11 +6,13 @@
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { packageSizes } from "./package_size.ts";
 import { root, runProgram, runtimePath } from "./run_program.ts";
 
 interface Manifest {
   readonly name: string;
-  readonly exports: Record<string, string | Record<"types" | "bun" | "default", string>>;
+  readonly exports: Record<string, string | Record<"types" | "default", string>>;
   readonly bin: Record<string, string>;
   readonly dependencies?: Record<string, string>;
 }
@@ -65,6 +67,8 @@ async function checkFiles(archive: string, manifest: Manifest, folder: string): 
   for (const path of [...Object.values(manifest.bin), "README.md", "LICENSE", "CHANGELOG.md"]) {
     expect(files.has(path), `The package lacks ${path}`);
   }
+  const maps = [...files].filter((path) => path.endsWith(".js.map"));
+  expect(maps.length === 0, `The package holds maps of its bundles: ${maps.join(", ")}`);
   const strange = [...files].filter((path) =>
     !/^(dist|conn|http|http1|http2|transport|client|cli|testing)\/|^(mod\.ts|package\.json)$|^[A-Z]+(\.md)?$/
       .test(path)
@@ -84,10 +88,14 @@ async function checkFiles(archive: string, manifest: Manifest, folder: string): 
   );
 }
 
-/** Imports every entry and prints where it came from and what it exports. */
+/** Imports every entry and prints where it came from and what it exports. All share their classes. */
 const importer = `
 const report = {};
-for (const entry of JSON.parse(process.argv[2])) {
+const entries = JSON.parse(process.argv[2]);
+const classes = new Set((await Promise.all(entries.map((entry) => import(entry))))
+  .flatMap(({ HttpError }) => HttpError ?? []));
+if (classes.size !== 1) throw new Error("The entries have " + classes.size + " classes HttpError");
+for (const entry of entries) {
   const names = Object.keys(await import(entry)).sort();
   report[entry] = { url: import.meta.resolve(entry), names };
 }
@@ -119,7 +127,7 @@ async function checkImports(manifest: Manifest, folder: string): Promise<void> {
   await writeFile(join(folder, "imports.mjs"), importer);
   await writeFile(join(folder, "fetches.mjs"), fetcher);
   const namesOn: Record<string, string> = {};
-  for (const [runtime, condition] of [["node", "default"], ["bun", "bun"]] as const) {
+  for (const runtime of ["node", "bun"] as const) {
     const program = runtimePath(runtime);
     const output = await must(
       `imports on ${runtime}`,
@@ -130,9 +138,12 @@ async function checkImports(manifest: Manifest, folder: string): Promise<void> {
     const report: Record<string, { url: string; names: string[] }> = JSON.parse(output);
     for (const [entry, { url, names }] of Object.entries(report)) {
       const target = manifest.exports[entry.replace(manifest.name, ".")];
-      const path = typeof target === "string" ? target : target[condition];
+      const path = typeof target === "string" ? target : target.default;
       expect(url.endsWith(path.slice(1)), `${runtime} resolves ${entry} to ${url}, not ${path}`);
       expect(names.length > 0, `${entry} exports nothing on ${runtime}`);
+      const source = path.replace("./dist/", "./").replace(/\.js$/, ".ts");
+      const wanted = Object.keys(await import(pathToFileURL(join(root, source)).href)).sort();
+      expect(names.join() === wanted.join(), `${entry} exports ${names}, its source ${wanted}`);
     }
     namesOn[runtime] = JSON.stringify(Object.values(report).map(({ names }) => names));
 
@@ -198,6 +209,8 @@ export async function checkPackage(): Promise<{ ok: boolean; output: string }> {
     await checkFiles(archive, manifest, folder);
     await checkTypes(manifest, folder);
     await checkImports(manifest, folder);
+    const { complaints } = await packageSizes(join(folder, "node_modules", manifest.name));
+    expect(complaints.length === 0, complaints.join("\n"));
     return { ok: true, output: "" };
   } catch (error) {
     if (!(error instanceof PackageFault)) throw error;

@@ -245,8 +245,10 @@ test("house: deno.json and package.json say the same", () => {
   const jsr = JSON.parse(read("deno.json"));
   const npm = JSON.parse(read("package.json"));
   for (const key of ["name", "version", "license"]) assert.equal(npm[key], jsr[key], key);
-  const sourcesOfNpm = Object.entries(npm.exports as Record<string, { bun?: string }>)
-    .flatMap(([entry, target]) => target.bun ? [[entry, target.bun]] : []);
+  const sourcesOfNpm = Object.entries(npm.exports as Record<string, { default?: string }>)
+    .flatMap(([entry, { default: built }]) =>
+      built === undefined ? [] : [[entry, built.replace("dist/", "").replace(/\.js$/, ".ts")]]
+    );
   assert.deepEqual(Object.fromEntries(sourcesOfNpm), jsr.exports);
 });
 
