@@ -36,8 +36,19 @@ export {
 export type { RecordedRequest } from "./recorded_request.ts";
 export { ScriptedConn, type ScriptedConnOptions, ScriptError } from "./scripted_conn.ts";
 export { type ScriptedDialer, scriptedDialer } from "./scripted_dialer.ts";
+export type { SimulatedFault, SimulatedFaultKind, SimulationSchedule } from "./fault_schedule.ts";
 export {
+  type ProgramSimulationOptions,
+  type ProgramSimulationResult,
   simulate,
+  SimulationFailure,
+} from "./simulate.ts";
+export type {
+  SimulatedProgram,
+  SimulatedWorld,
+  SimulationFailureKind,
+} from "./simulated_program.ts";
+export {
   type SimulatedTransport,
   SimulationError,
   type SimulationOptions,

@@ -22,6 +22,12 @@ const expected: Readonly<Record<string, RegExp>> = {
     /^memory 1\.1 hello from GET\nX-Name: value\nERR_INCOMPLETE_BODY\ntcp 1\.1 .*\n.*\nERR_.*\ntls 2 .*\nx-name: value\nERR_.*\nunix 1\.1 .*\nX-Name: value\nERR_.*\n$/,
   "Tapes": /^Authorization: \*{13}\n\{"name":"Ada"\}\n$/,
   "Snapshots": /^record \{"name":"Ada"\}\nreplay \{"name":"Ada"\}\n$/,
+  "A retry that repeats a POST":
+    /^The program threw Error: paid 2 times \(seed \d+\)\n\[\{"nth":1,"kind":"reset","bytes":0\}\]\n100 runs\n$/,
+  "A response that nobody closes":
+    /^hang The program hangs: nothing is to come; connections: 1 in use .*1 waited for \(seed 1\)\n300 requests\n$/,
+  "A race with a time-out":
+    /^import [^]*\nawait simulate\(\{\n {2}seed: \d+,\n {2}faults: \[\n {4}\{ nth: \d, kind: "responseLate", ms: 100\d \},\n {2}\],\n\}, \{\}, program\);\n\n100 runs\n$/,
 };
 
 test("docs/testing.md: each program is known here", async () => {
