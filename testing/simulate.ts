@@ -5,6 +5,7 @@
  */
 import { callersOptions } from "../conn/callers_options.ts";
 import { HttpError, printable } from "../conn/http_error.ts";
+import { loadMultiplexed } from "../transport/pool/multiplexed.ts";
 import {
   amountOf,
   checkKinds,
@@ -181,6 +182,8 @@ async function simulateProgram(
     }
   }
   checkKinds(faults, http2);
+  // Files come when they come, in no turn of a world; a transport of the program may speak HTTP/2 too.
+  await loadMultiplexed();
   const run = (seed: number, plan: FaultPlan): Promise<ProgramRun> =>
     runSimulated(seed, plan, { http2, maxSteps }, program);
   const failure = (found: FoundFailure, schedule: SimulationSchedule, log: readonly string[]) =>

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Dialer } from "../conn/conn.ts";
+import { loadMultiplexed } from "../transport/pool/multiplexed.ts";
 import { Transport } from "../transport/transport.ts";
 import type { TransportOptions } from "../transport/transport_options.ts";
 import { SeededRandom } from "./seeded_random.ts";
@@ -90,8 +91,10 @@ const MAX_STEPS = 1_000_000;
  *
  * @throws {SimulationError} Something was wrong.
  */
-export function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  return new Simulation(options).run();
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  // Files come when they come, in no turn of this world.
+  if (options.http2 === true) await loadMultiplexed();
+  return await new Simulation(options).run();
 }
 
 class Simulation {

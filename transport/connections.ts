@@ -35,7 +35,7 @@ import { LeakWatch } from "./pool/leak_watch.ts";
 import { leaseConnection, type LeasedConnection } from "./pool/leased_connection.ts";
 import { LinkedList, ListNode } from "./linked_list.ts";
 import { connectAddress } from "./message/outgoing.ts";
-import type { MultiplexedConnection } from "./pool/multiplexed_connection.ts";
+import { loadedMultiplexed, loadMultiplexed } from "./pool/multiplexed.ts";
 import { type ConnectionLife, PersistentConnection } from "./pool/persistent_connection.ts";
 import { type DiscardReason, type Lease, Pool, type PoolOwner, type Ticket } from "./pool/pool.ts";
 import { discardBody } from "./message/request_body.ts";
@@ -115,8 +115,6 @@ export class Connections
   #ended: { reason: unknown } | null = null;
   /** Made when somebody listens: a transport may be made where the runtime permits no controller. */
   #ending: AbortController | null = null;
-  /** Null: HTTP/2 has not been loaded yet, which most programs never need. */
-  #multiplexed: typeof MultiplexedConnection | null = null;
   /** Settles when no round trip is under way any more. */
   #quiet: PromiseWithResolvers<void> | null = null;
   readonly #sweep: IdleSweep;
@@ -468,9 +466,8 @@ export class Connections
       : this.deadlines.set(SLOW_DIAL_MS, () => this.pool.dialIsSlow(ticket));
     let connection: PooledConnection;
     try {
-      if (dial.route.versions !== "http/1.1" && this.#multiplexed === null) {
-        const loaded = await import("./pool/multiplexed_connection.ts");
-        this.#multiplexed = loaded.MultiplexedConnection;
+      if (dial.route.versions !== "http/1.1" && loadedMultiplexed() === null) {
+        await loadMultiplexed();
         if (this.#ended !== null) throw this.#ended.reason;
       }
       connection = this.#connected(await dial.run(), dial);
@@ -514,7 +511,8 @@ export class Connections
       // None is made where it is not spoken.
       const { maxConcurrentStreams, streamWindowBytes, connectionWindowBytes } = http2!;
       const { mode, maxResponseHeaderBytes, readBufferBytes, life } = protocol;
-      return new this.#multiplexed!(
+      const { MultiplexedConnection } = loadedMultiplexed()!;
+      return new MultiplexedConnection(
         identity,
         conn,
         {
