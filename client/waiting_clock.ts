@@ -5,12 +5,13 @@
  */
 import { guardedClock } from "../conn/guarded_clock.ts";
 import type { Clock } from "../transport/clock.ts";
+import { realTime } from "../conn/real_time.ts";
 
 /** The runtime's clock, with timers that keep the process alive: a request waits for them. */
 const waitingClock: Clock = {
-  now: () => performance.now(),
-  startTimer: (callback, delayMs) => setTimeout(callback, delayMs),
-  stopTimer: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
+  now: () => realTime.now(),
+  startTimer: (callback, delayMs) => realTime.setTimeout(callback, delayMs),
+  stopTimer: (handle) => realTime.clearTimeout(handle as ReturnType<typeof setTimeout>),
 };
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { realTime } from "./real_time.ts";
 
 /** A clock and its timers. */
 export interface Clock {
@@ -32,14 +33,14 @@ export type TimerHandle = unknown;
 
 /** The runtime's clock. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: () => realTime.now(),
   startTimer: (callback, delayMs) => {
-    const handle = setTimeout(callback, delayMs);
+    const handle = realTime.setTimeout(callback, delayMs);
     // Requests keep the process alive by their connections; waiting for a time-out does not.
     (handle as unknown as { unref(): void }).unref();
     return handle;
   },
-  stopTimer: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
-  atEndOfTurn: (callback) => setImmediate(callback),
-  cancelEndOfTurn: (handle) => clearImmediate(handle as ReturnType<typeof setImmediate>),
+  stopTimer: (handle) => realTime.clearTimeout(handle as ReturnType<typeof setTimeout>),
+  atEndOfTurn: (callback) => realTime.setImmediate(callback),
+  cancelEndOfTurn: (handle) => realTime.clearImmediate(handle as ReturnType<typeof setImmediate>),
 };

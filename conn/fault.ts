@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { realTime } from "./real_time.ts";
 
 /**
  * Says on the console what went wrong in the caller's code, in a step of its own: whoever has put
@@ -12,7 +13,7 @@
  * @param what For example `"A hook of a trace failed"`.
  */
 export function tellFault(what: string, error: unknown): void {
-  queueMicrotask(() => console.error(`Roundtrip: ${what}:`, error));
+  realTime.queueMicrotask(() => console.error(`Roundtrip: ${what}:`, error));
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { realTime } from "./real_time.ts";
 
 /** The end of one connection; what `whenClosed()` waits for. */
 export class Gone {
@@ -12,7 +13,7 @@ export class Gone {
   /** Nothing of the connection is left. Idempotent. */
   settle(): void {
     this.#isGone = true;
-    queueMicrotask(() => this.#waiters?.resolve());
+    realTime.queueMicrotask(() => this.#waiters?.resolve());
   }
 
   /** Settles after {@linkcode Gone.settle}, behind what its caller settles in the same turn. */

@@ -10,6 +10,7 @@ import { tellFault, tellRejection } from "./fault.ts";
 import { checkedAddress, checkedTls, isUsable, looked, noConn } from "./given_conn.ts";
 import { HttpError, printable } from "./http_error.ts";
 import { KnownConn } from "./known_conn.ts";
+import { realTime } from "./real_time.ts";
 
 /**
  * A connection whose conduct can be relied on: `conn` itself where this package has made it, else
@@ -138,18 +139,18 @@ class GuardedConn implements Conn {
     failed: (error: unknown) => void,
   ): void {
     const refusal = this.#readRefusal();
-    if (refusal !== null) return queueMicrotask(() => failed(refusal));
+    if (refusal !== null) return realTime.queueMicrotask(() => failed(refusal));
     const room = p.length;
     const operation = this.#reading = new Operation(done, failed);
     const { inner } = this;
     // Nobody is told before this has returned.
     let isInside = true;
     const came = (n: number | null): void => {
-      if (isInside) queueMicrotask(() => came(n));
+      if (isInside) realTime.queueMicrotask(() => came(n));
       else this.#came(operation, n, room, p.length);
     };
     const broke = (error: unknown): void => {
-      if (isInside) queueMicrotask(() => broke(error));
+      if (isInside) realTime.queueMicrotask(() => broke(error));
       else this.#readFailed(operation, error);
     };
     try {
@@ -291,14 +292,14 @@ class GuardedConn implements Conn {
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       const bound = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, LINGER_MS);
+        timer = realTime.setTimeout(resolve, LINGER_MS);
         (timer as unknown as { unref(): void }).unref();
       });
       await Promise.race([this.inner.whenClosed?.(), bound]);
     } catch (error) {
       tellFault("whenClosed() of a dialer's connection failed", error);
     } finally {
-      clearTimeout(timer);
+      realTime.clearTimeout(timer);
     }
   }
 

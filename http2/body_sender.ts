@@ -6,6 +6,7 @@
  */
 import { HttpError } from "../conn/http_error.ts";
 import type { ContentSource, OutgoingContent } from "../http/outgoing_request.ts";
+import { realTime } from "../conn/real_time.ts";
 
 /** The stream, as its content's sender sees it. @see RFC 9113 section 8.1 */
 export interface BodySenderOwner {
@@ -83,7 +84,7 @@ export class BodySender {
       source = this.#content.open();
     } catch (error) {
       // Not before whoever sends the request has been given its stream.
-      queueMicrotask(() => this.#fail(error));
+      realTime.queueMicrotask(() => this.#fail(error));
       return;
     }
     // Whoever was asked for it may have ended the stream.

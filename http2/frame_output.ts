@@ -7,6 +7,7 @@
 import { startWrite } from "../conn/by_callback.ts";
 import type { Conn } from "../conn/conn.ts";
 import { FrameWriter } from "./frame_writer.ts";
+import { realTime } from "../conn/real_time.ts";
 
 /** Octets. What waits to be written at the most before content has to wait. */
 const OUTPUT_BYTES = 64 * 1024;
@@ -59,7 +60,7 @@ export class FrameOutput {
   soon(): void {
     if (this.#willFlush || this.#isWriting) return;
     this.#willFlush = true;
-    queueMicrotask(this.#flush);
+    realTime.queueMicrotask(this.#flush);
   }
 
   /** Whether anything was handed over. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { realTime } from "../conn/real_time.ts";
 import type { Clock } from "../transport/clock.ts";
 
 /**
@@ -19,9 +20,9 @@ export function delay(ms: number, clock: Clock | null, signal: AbortSignal): Pro
       signal.removeEventListener("abort", stopped);
       resolve();
     };
-    const handle = clock === null ? setTimeout(over, ms) : clock.startTimer(over, ms);
+    const handle = clock === null ? realTime.setTimeout(over, ms) : clock.startTimer(over, ms);
     function stopped(): void {
-      if (clock === null) clearTimeout(handle as ReturnType<typeof setTimeout>);
+      if (clock === null) realTime.clearTimeout(handle as ReturnType<typeof setTimeout>);
       else clock.stopTimer(handle);
       over();
     }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { realTime } from "../../conn/real_time.ts";
 
 /** How much is gathered, and how small the pieces may be of what is. */
 export interface GatherLimits {
@@ -93,7 +94,7 @@ class Turns {
   #end: ((nothing: null) => void) | null = null;
 
   constructor() {
-    this.#timer = setTimeout(this.#turned);
+    this.#timer = realTime.setTimeout(this.#turned);
   }
 
   /** Settles when so many whole turns have passed, unless it is called again before. */
@@ -104,11 +105,11 @@ class Turns {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    realTime.clearTimeout(this.#timer);
   }
 
   #turned = (): void => {
-    this.#timer = setTimeout(this.#turned);
+    this.#timer = realTime.setTimeout(this.#turned);
     if (++this.count === this.#endsAt) this.#end?.(null);
   };
 }

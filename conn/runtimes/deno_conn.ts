@@ -10,6 +10,7 @@ import type { HttpError } from "../http_error.ts";
 import type { PollBarrier } from "./poll_barrier.ts";
 import { SocketConn } from "./socket_conn.ts";
 import { SocketState } from "./socket_state.ts";
+import { realTime } from "../real_time.ts";
 
 /** An address of Deno. */
 export interface DenoAddr {
@@ -84,9 +85,9 @@ export class DenoConn extends SocketConn implements Conn {
   ): void {
     const refusal = this.#readRefusal();
     if (refusal !== null) {
-      queueMicrotask(() => failed(refusal));
+      realTime.queueMicrotask(() => failed(refusal));
     } else if (this.#state.isEnded || p.length === 0) {
-      queueMicrotask(() => done(p.length === 0 ? 0 : null));
+      realTime.queueMicrotask(() => done(p.length === 0 ? 0 : null));
     } else {
       this.#reading = true;
       this.#readInto = p;

@@ -18,6 +18,7 @@ import { PushedConn } from "./pushed_conn.ts";
 import { SocketState } from "./socket_state.ts";
 import { awaitTurnEnd, type TurnWaiter } from "./turn_end.ts";
 import { WriteTurns } from "./write_turns.ts";
+import { realTime } from "../real_time.ts";
 
 /**
  * Bytes. A longer array is handed over in parts, so that `bytesWritten` tells how far a write came:
@@ -145,7 +146,7 @@ export class NodeConn extends PushedConn implements Conn, IntakeTaker, TurnWaite
   get readsInParts(): boolean {
     if (this.tls === null) return !this.#hasIntake;
     return this.#input.waitingBytes > 0 || this.#state.isEnded || this.#state.isFailed ||
-      performance.now() - this.#readAllAtMs > freshMs;
+      realTime.now() - this.#readAllAtMs > freshMs;
   }
 
   kernelIsEmpty(): boolean | null {

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Conn } from "../conn.ts";
+import { realTime } from "../real_time.ts";
 
 /** One end of the loopback connection. */
 export type BarrierEnd = Pick<Conn, "read" | "write" | "close" | "ref" | "unref">;
@@ -87,7 +88,7 @@ export class PollBarrier {
       this.#next = new Group();
       if (!this.#running) {
         this.#running = true;
-        queueMicrotask(this.#run);
+        realTime.queueMicrotask(this.#run);
       }
     }
     return this.#next.add(sure);
@@ -118,7 +119,7 @@ export class PollBarrier {
       reading.catch(() => {});
       group.isSure();
       // The last that a busy turn does; the byte cannot have been seen before.
-      setImmediate(group.isSure);
+      realTime.setImmediate(group.isSure);
       await near.write(this.#byte);
       if (await reading === 1) return true;
     } catch {
@@ -142,5 +143,5 @@ export class PollBarrier {
 }
 
 async function turns(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < count; i++) await new Promise((resolve) => realTime.setImmediate(resolve));
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { realTime } from "../real_time.ts";
 
 import { resizedError } from "../conn_error.ts";
 import type { Lent } from "../known_conn.ts";
@@ -107,7 +108,7 @@ export class PushedBytes {
   lendWaiting(lent: Lent): void {
     const chunk = this.#chunks[0] as Uint8Array<ArrayBuffer>;
     this.#drop(chunk, chunk.length);
-    queueMicrotask(() => {
+    realTime.queueMicrotask(() => {
       lent(chunk, false);
       this.#release(chunk);
     });

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { realTime } from "../real_time.ts";
 
 /** Who waits for the end of a turn. */
 export interface TurnWaiter {
@@ -27,12 +28,12 @@ let beganAtMs = -Infinity;
  * the cost of one look at the kernel for all who wait.
  */
 export function awaitTurnEnd(waiter: TurnWaiter): void {
-  if (waiters.push(waiter) === 1) setImmediate(beginTurn);
+  if (waiters.push(waiter) === 1) realTime.setImmediate(beginTurn);
 }
 
 function beginTurn(): void {
-  beganAtMs = performance.now();
-  setImmediate(turnEnded);
+  beganAtMs = realTime.now();
+  realTime.setImmediate(turnEnded);
 }
 
 function turnEnded(): void {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { realTime } from "../real_time.ts";
 
 /** Bytes. What may be written in one turn of the event loop. */
 const turnBytes = 64 * 1024;
@@ -26,6 +27,6 @@ export class WriteTurns {
     if (this.#bytes < turnBytes) return done(count);
     this.#bytes = 0;
     // The first comes before the sockets are looked at, the second after.
-    setImmediate(() => setImmediate(done, count));
+    realTime.setImmediate(() => realTime.setImmediate(done, count));
   }
 }

@@ -20,6 +20,7 @@ import {
   checkNodeImports,
   checkRfcReferences,
   checkRuntimeNames,
+  checkTimers,
   importsOf,
   type Permission,
   shippedFolders,
@@ -215,6 +216,10 @@ test("house: runtime names are used only where that is permitted", () => {
   assertNone(checkRuntimeNames(shipped, runtimeNames));
 });
 
+test("house: timers are taken when the package is loaded", () => {
+  assertNone(checkTimers(shipped));
+});
+
 test("house: no drawers", () => {
   assertNone(checkFileNames(sources));
 });
@@ -385,6 +390,14 @@ test("checkRuntimeNames() sees names in code, not in comments, strings or longer
     "conn/b.ts:3: Buffer is not for this file",
     "conn/b.ts:1: Deno is not for this file",
     "conn/c.ts:1: Deno is not for this file",
+  ]);
+});
+
+test("checkTimers() finds what a fake could replace, and no method of that name", () => {
+  const code = "a.setTimeout(f); // setTimeout(\nsetImmediate(f);\nconst t = performance.now();";
+  assert.deepEqual(checkTimers([sourceFile("conn/a.ts", code), sourceFile("cli/a.ts", code)]), [
+    "conn/a.ts:2: setImmediate( is not that of conn/real_time.ts",
+    "conn/a.ts:3: performance.now is not that of conn/real_time.ts",
   ]);
 });
 

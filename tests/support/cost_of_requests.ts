@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { realTime } from "../../conn/real_time.ts";
 import process from "node:process";
 import v8 from "node:v8";
 import { collect } from "./collector.ts";
@@ -97,6 +98,8 @@ export async function whatIsAsked(run: () => Promise<void>): Promise<Asked> {
     },
     setTimeout,
   ) as typeof setTimeout;
+  const ofTheCore = realTime.setTimeout;
+  realTime.setTimeout = globalThis.setTimeout;
   globalThis.setInterval = Object.assign(
     (...args: Parameters<typeof setInterval>) => {
       asked.timers++;
@@ -121,6 +124,7 @@ export async function whatIsAsked(run: () => Promise<void>): Promise<Asked> {
     await run();
   } finally {
     Object.assign(globalThis, { setTimeout, setInterval, AbortController });
+    realTime.setTimeout = ofTheCore;
     EventTarget.prototype.addEventListener = addEventListener;
   }
   return asked;

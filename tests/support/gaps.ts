@@ -20,4 +20,10 @@ export const gaps: readonly Gap[] = [
     runtime: "bun",
     reason: "JavaScriptCore counts the bytes of its heap only when it collects",
   })),
+  ...(["deno", "node"] as const).map((runtime): Gap => ({
+    file: "tests/testing/fake_time_test.ts",
+    name: "fakes of time, jest of bun:test: requests go on, and time-outs go by the fake time",
+    runtime,
+    reason: "bun:test is of Bun alone",
+  })),
 ];

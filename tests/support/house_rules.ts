@@ -268,6 +268,18 @@ export function checkRuntimeNames(
   return checkPermissions(uses, permissions);
 }
 
+/** Timers are those that were there when the package was loaded, whatever a test puts in their place. */
+export function checkTimers(files: readonly SourceFile[]): string[] {
+  const pattern =
+    /(?<![\w$.])(?:set(?:Timeout|Interval|Immediate)|clear(?:Timeout|Interval|Immediate)|queueMicrotask)\s*\(|(?<![\w$])performance\s*\.\s*now/g;
+  return files.filter(({ path }) => path !== "conn/real_time.ts" && !path.startsWith("cli/"))
+    .flatMap(({ path, text, codeOnly }) =>
+      [...codeOnly.matchAll(pattern)].map(({ 0: name, index }) =>
+        `${path}:${lineOf(text, index)}: ${name} is not that of conn/real_time.ts`
+      )
+    );
+}
+
 /** No drawer for everything: a file is named after the one idea that it holds. */
 export function checkFileNames(files: readonly SourceFile[]): string[] {
   return files

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { realTime } from "../../conn/real_time.ts";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
 
@@ -58,6 +59,8 @@ export function watchTimers(): void {
     if (timer !== undefined && timer !== null) liveTimers.delete(Number(timer));
     clearInterval(timer);
   };
+  // What the core has taken when it was loaded.
+  Object.assign(realTime, { setTimeout: global.setTimeout, clearTimeout: global.clearTimeout });
 }
 
 /** Lists everything open now: a key that stays the same while it is open, and what to call it. */

@@ -22,6 +22,7 @@ const expected: Readonly<Record<string, RegExp>> = {
     /^memory 1\.1 hello from GET\nX-Name: value\nERR_INCOMPLETE_BODY\ntcp 1\.1 .*\n.*\nERR_.*\ntls 2 .*\nx-name: value\nERR_.*\nunix 1\.1 .*\nX-Name: value\nERR_.*\n$/,
   "Tapes": /^Authorization: \*{13}\n\{"name":"Ada"\}\n$/,
   "Snapshots": /^record \{"name":"Ada"\}\nreplay \{"name":"Ada"\}\n$/,
+  "Fakes of time": /^ERR_TIMEOUT true\n$/,
   "A retry that repeats a POST":
     /^The program threw Error: paid 2 times \(seed \d+\)\n\[\{"nth":1,"kind":"reset","bytes":0\}\]\n100 runs\n$/,
   "A response that nobody closes":

@@ -7,6 +7,7 @@
 import type { AheadBudget, AheadEvents } from "../../http/incoming_content.ts";
 import type { IncomingContent, ReaderWatch } from "../../http/incoming_content.ts";
 import type { Clock } from "../clock.ts";
+import { realTime } from "../../conn/real_time.ts";
 
 /** Bytes. Most that a transport keeps of content that nobody has read: 256 times what it takes of one. */
 export const MAX_UNREAD_BYTES: number = 16 * 1024 * 1024;
@@ -44,7 +45,7 @@ export class UnreadContents implements AheadBudget, ReaderWatch {
     content.readerWatch = this;
     this.#waiting.push({ content, events });
     if (this.#unreadCount++ > 0) return;
-    if (this.#clock.atEndOfTurn === undefined) queueMicrotask(this.#takeAll);
+    if (this.#clock.atEndOfTurn === undefined) realTime.queueMicrotask(this.#takeAll);
     else this.#endOfTurn = this.#clock.atEndOfTurn(this.#takeAll);
   }
 
