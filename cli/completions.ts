@@ -12,9 +12,11 @@ export function completions(shell: string): string | null {
   return Object.hasOwn(WRITERS, shell) ? WRITERS[shell]() : null;
 }
 
-/** Options that do something. */
+/** Options that may be of use here. */
 function offered(): OptionRow[] {
-  return OPTIONS.filter(({ refused }) => refused === undefined);
+  return OPTIONS.filter(({ refused, section }) =>
+    refused === undefined && section !== "other protocols"
+  );
 }
 
 function words(row: OptionRow): string[] {
@@ -69,10 +71,25 @@ function zsh(): string {
     const group = names.length === 1 ? names[0] : `{${names.join(",")}}`;
     return names.length === 1 ? `  '*${group}${about}${value}'` : `  '*'${group}'${about}${value}'`;
   });
+  // A file of fpath is the body of the function; one that is sourced has to name it.
   return `#compdef roundtrip
-_arguments -s \\
+_roundtrip_words() {
+  if (( CURRENT == 2 )); then
+    compadd -- get completions man
+  elif [[ \${words[2]} == completions ]]; then
+    compadd -- bash zsh fish
+  fi
+}
+_roundtrip() {
+  _arguments -s \\
 ${specs.join(" \\\n")} \\
-  '*:URL:(get completions man)'
+  '*:URL:_roundtrip_words'
+}
+if [[ \${funcstack[1]} == _roundtrip ]]; then
+  _roundtrip "$@"
+else
+  compdef _roundtrip roundtrip
+fi
 `;
 }
 

@@ -10,7 +10,7 @@ import { takeCredentials } from "../client/url_credentials.ts";
 import type { CliIo } from "./cli_io.ts";
 import { FileError } from "./file_error.ts";
 import { type Credentials, netrcCredentials } from "./netrc.ts";
-import type { GetOptions, NetrcOption } from "./options.ts";
+import type { GetOptions, NetrcOption } from "./get_options.ts";
 
 /**
  * Takes the credentials off a URL, and finds those that count: `-u` first, then those of a `.netrc`

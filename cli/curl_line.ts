@@ -203,7 +203,7 @@ export function curlLine(given: readonly Given[], follow: boolean): string {
   const words = given.flatMap((each): string[] => {
     if (each.row === null) return [each.value];
     const { long, isOurs } = each.row;
-    if (isOurs || long === "location") return [];
+    if (isOurs || long === "location" || long === "follow") return [];
     if (each.value !== null) return [`--${long}`, each.value];
     if (each.isOn) return [`--${long}`];
     return [long.startsWith("no-") ? `--${long.slice("no-".length)}` : `--no-${long}`];

@@ -11,7 +11,9 @@ import {
   ContinueError,
   FileSizeError,
   InterfaceError,
+  PinnedKeyError,
   StatusError,
+  TooSlowError,
   UserInUrlError,
 } from "./transfer_error.ts";
 import { UsageError } from "./usage_error.ts";
@@ -48,6 +50,7 @@ const FILE_CODES: Readonly<Record<FilePurpose, number>> = {
   data: 26,
   authorities: 77,
   certificate: 58,
+  "pinned key": 90,
 };
 
 /** The exit code for an error. 1 is for what nobody foresaw. Pure. */
@@ -57,6 +60,7 @@ export function exitCode(error: unknown): number {
   if (error instanceof StatusError) return 22;
   if (error instanceof OutputError) return error.isBrokenPipe ? BROKEN_PIPE : 23;
   if (error instanceof FileError) return FILE_CODES[error.purpose];
+  if (error instanceof TooSlowError) return 28;
   if (error instanceof ContinueError) return 33;
   if (error instanceof InterfaceError) return 45;
   if (error instanceof FileSizeError) return 63;
@@ -74,7 +78,10 @@ function httpCode(error: HttpError): number {
     case "ERR_PROXY":
       return proxyCode(error);
     case "ERR_TLS":
+      if (error.cause instanceof PinnedKeyError) return 90;
       return isRefusedCertificate(error) ? 60 : 35;
+    case "ERR_REDIRECT":
+      return isRefusedScheme(error.cause) ? 1 : 47;
     case "ERR_INVALID_REQUEST":
       return phase === "tls" ? 58 : 3;
     case "ERR_CONNECTION_LOST":
@@ -96,6 +103,11 @@ function lostCode({ attempts, phase, cause }: HttpError): number {
 function proxyCode(error: HttpError): number {
   if (!(error instanceof ProxyError)) return CODES.ERR_PROXY;
   return error.proxy.startsWith("socks") ? 97 : 56;
+}
+
+/** Whether it led to a scheme that may not be asked for. */
+function isRefusedScheme(cause: unknown): boolean {
+  return cause instanceof HttpError && cause.code === "ERR_UNSUPPORTED_SCHEME";
 }
 
 /** Whether the name of a host could not be found, as the resolver says in the causes. */

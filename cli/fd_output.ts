@@ -52,11 +52,16 @@ export class FdOutput {
   /**
    * Opens a file for writing: by default it is created, or emptied if it is there.
    *
+   * @param permissions Of a file that is made, less the umask; null: 666.
    * @throws {OutputError}
    */
-  static async create(path: string, mode: FileMode = "replace"): Promise<FdOutput> {
+  static async create(
+    path: string,
+    mode: FileMode = "replace",
+    permissions: number | null = null,
+  ): Promise<FdOutput> {
     try {
-      return new FdOutput(await opened(path, FLAGS[mode]), path);
+      return new FdOutput(await opened(path, FLAGS[mode], permissions ?? 0o666), path);
     } catch (cause) {
       throw new OutputError(path, cause);
     }
@@ -119,9 +124,9 @@ function codeOf(error: unknown): unknown {
   return (error as { code?: unknown } | null)?.code;
 }
 
-function opened(path: string, flags: string): Promise<number> {
+function opened(path: string, flags: string, permissions: number): Promise<number> {
   return new Promise((resolve, reject) =>
-    open(path, flags, (error, fd) => error ? reject(error) : resolve(fd))
+    open(path, flags, permissions, (error, fd) => error ? reject(error) : resolve(fd))
   );
 }
 

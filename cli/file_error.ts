@@ -6,7 +6,7 @@
 import { nativeMessage } from "./fd_output.ts";
 
 /** What a file is for. */
-export type FilePurpose = "data" | "authorities" | "certificate";
+export type FilePurpose = "data" | "authorities" | "certificate" | "pinned key";
 
 /** A file that cannot be read, or does not hold what it should. */
 export class FileError extends Error {

@@ -4,7 +4,7 @@
  * @module
  */
 import { basename } from "node:path";
-import type { FormPart } from "./options.ts";
+import type { FormPart } from "./get_options.ts";
 import { joined } from "./joined.ts";
 import { UsageError } from "./usage_error.ts";
 

@@ -6,10 +6,14 @@
 import type { CliIo } from "./cli_io.ts";
 import { complaint } from "./complaint.ts";
 import { BROKEN_PIPE, exitCode } from "./exit_code.ts";
-import type { GetCommand, Target } from "./options.ts";
+import type { Target } from "./get_options.ts";
+import type { GetCommand } from "./options.ts";
 import { NO_BAR, Progress, type ProgressBar } from "./progress.ts";
 import { ProgressBoard } from "./progress_board.ts";
-import { type Job, type Teller, TransferGroup } from "./transfer.ts";
+import { Pace } from "./pace.ts";
+import { Telling } from "./telling.ts";
+import { type Teller, TransferGroup } from "./transfer.ts";
+import type { Job } from "./transfer_output.ts";
 import { globbedPaths, globbedUrls } from "./url_glob.ts";
 
 /** Milliseconds. What was aborted has so long to write what is kept of it: cookies, and what a part is of. */
@@ -28,7 +32,8 @@ export async function get(command: GetCommand, io: CliIo, signal: AbortSignal): 
   const onAbort = (): void => void (timer = setTimeout(given.resolve, GRACE_MS));
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    const done = new Run(command, io, signal).all();
+    const telling = await Telling.open(command.telling, io);
+    const done = new Run(command, telling, signal).all();
     const code = await Promise.race([done, given.promise]);
     signal.throwIfAborted();
     return code ?? 0;
@@ -56,7 +61,9 @@ function* partsOf(target: Target, globs: boolean): Generator<Omit<Job, "number">
 
 class Run implements Teller {
   readonly #command: GetCommand;
+  readonly #telling: Telling;
   readonly #io: CliIo;
+  readonly #pace: Pace;
   readonly #signal: AbortSignal;
   readonly #controller: AbortController = new AbortController();
   readonly #board: ProgressBoard | null;
@@ -66,9 +73,12 @@ class Run implements Teller {
   #isOver = false;
   #isSilent = false;
 
-  constructor(command: GetCommand, io: CliIo, signal: AbortSignal) {
+  constructor(command: GetCommand, telling: Telling, signal: AbortSignal) {
+    const { io } = telling;
     this.#command = command;
+    this.#telling = telling;
     this.#io = io;
+    this.#pace = new Pace(command.parallel > 1 ? 0 : command.intervalMs);
     this.#signal = AbortSignal.any([signal, this.#controller.signal]);
     this.#isSilent = !io.stderr.isTerminal ||
       command.groups.some(({ silent, verbose }) => silent || (verbose && command.parallel > 1));
@@ -112,6 +122,7 @@ class Run implements Teller {
       const next = await jobs.next();
       if (next.done === true || this.#isOver) return;
       const { group, job } = next.value;
+      await this.#pace.next(this.#signal);
       this.#ended(await group.run(job));
     }
   }
@@ -129,7 +140,11 @@ class Run implements Teller {
     let number = 0;
     for (const options of this.#command.groups) {
       try {
-        const group = await TransferGroup.open(options, this.#io, this, this.#signal);
+        const group = await TransferGroup.open(options, {
+          teller: this,
+          telling: this.#telling,
+          signal: this.#signal,
+        });
         this.#groups.push(group);
         for (const target of options.targets) {
           for (const part of partsOf(target, options.globs)) {
@@ -143,9 +158,10 @@ class Run implements Teller {
   }
 
   async #close(): Promise<void> {
-    for (const group of this.#groups) {
+    // What is told of the others must still have a place.
+    for (const each of [...this.#groups, this.#telling]) {
       try {
-        await group.close();
+        await each.close();
       } catch (error) {
         const code = this.complain(error);
         this.#code ||= code;

@@ -5,7 +5,7 @@
  */
 import type { Address, Dialer } from "../conn/conn.ts";
 import { resolvingDialer } from "../conn/names/resolving_dialer.ts";
-import type { HostAddresses } from "./options.ts";
+import type { HostAddresses } from "./get_options.ts";
 
 /**
  * Makes a dialer that looks no name up that has addresses here, and passes on all else.

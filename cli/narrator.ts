@@ -8,17 +8,14 @@ import type { HttpError } from "../conn/http_error.ts";
 import type { HttpHeaders } from "../http/http_headers.ts";
 import type { ClientTrace, HttpRequest } from "../transport/message/http_request.ts";
 import type { HttpResponse, Timings } from "../transport/message/http_response.ts";
-import { outgoingRequest } from "../transport/message/outgoing.ts";
-import { forwarderOf, parseProxies } from "../transport/route/route.ts";
 import { msText } from "./amounts.ts";
-import type { TextOutput } from "./cli_io.ts";
-import type { Paint } from "./colours.ts";
 import type { ChooseProxies } from "./proxies.ts";
+import { sentHead } from "./sent_head.ts";
+import type { Voice } from "./voice.ts";
 
 /** Tells what happens to requests that are sent one after the other. */
 export class Narrator implements ClientTrace {
-  readonly #output: TextOutput;
-  readonly #paint: Paint;
+  readonly #voices: readonly Voice[];
   readonly #proxies: ChooseProxies | null;
   #request: HttpRequest | null = null;
   #withoutExpect = false;
@@ -28,9 +25,8 @@ export class Narrator implements ClientTrace {
   /** What is told of the end before the head: a small response is over at once. */
   #held: string[] | null = null;
 
-  constructor(output: TextOutput, paint: Paint, proxies: ChooseProxies | null = null) {
-    this.#output = output;
-    this.#paint = paint;
+  constructor(voices: readonly Voice[], proxies: ChooseProxies | null = null) {
+    this.#voices = voices;
     this.#proxies = proxies;
   }
 
@@ -133,19 +129,14 @@ export class Narrator implements ClientTrace {
     const how = event.reused ? "reused" : "new";
     this.#isHttp2 = event.protocol === "h2";
     this.#note(`sending on connection #${event.id}, ${how}${this.#isHttp2 ? ", by HTTP/2" : ""}`);
-    const request = this.#request!;
-    const proxies = parseProxies(this.#proxies?.(request));
-    const forwarder = forwarderOf(request, { proxies });
-    const { head } = outgoingRequest(request, {
-      acceptEncoding: "",
-      close: false,
-      withoutExpect: this.#withoutExpect,
-      // Its credentials are sent, not shown.
-      forwarder: forwarder && { credentials: null },
-      withoutProxyAuthorization: forwarder === null && this.#proxies !== null,
-    });
-    const lines = head.replace(/\r\n$/, "").split("\r\n");
-    this.#lines(">", this.#isHttp2 ? asHttp2(lines) : lines);
+    this.#lines(
+      ">",
+      sentHead(this.#request!, {
+        proxies: this.#proxies,
+        isHttp2: this.#isHttp2,
+        withoutExpect: this.#withoutExpect,
+      }),
+    );
   }
 
   streamOpened(event: { streamId: number }): void {
@@ -203,28 +194,13 @@ export class Narrator implements ClientTrace {
   }
 
   #note(text: string): void {
-    if (!this.#over) this.#output.write(this.#paint("dim", `* ${visible(text)}`) + "\n");
+    if (this.#over) return;
+    for (const voice of this.#voices) voice.note(text);
   }
 
   #lines(mark: ">" | "<", lines: readonly string[]): void {
-    const style = mark === ">" ? "cyan" : "green";
-    const marked = lines.map((line) =>
-      `${this.#paint(style, mark)} ${visible(line)}`.trimEnd() + "\n"
-    );
-    this.#output.write(marked.join(""));
+    for (const voice of this.#voices) voice.head(mark, lines);
   }
-}
-
-/** A head as HTTP/2 says it: names in lower case, and no fields about the connection. */
-function asHttp2(lines: readonly string[]): string[] {
-  const [first, ...fields] = lines;
-  const kept = fields.filter((line) => !/^(?:connection|transfer-encoding):/i.test(line));
-  return [
-    first.replace(/HTTP\/1\.1$/, "HTTP/2"),
-    ...kept.map((line) =>
-      line.replace(/^[^:]*/, (name) => name.toLowerCase()).replace(/^host:/, ":authority:")
-    ),
-  ];
 }
 
 /** The field lines of a section, without line ends. */
@@ -241,13 +217,4 @@ function addressOf(address: Address): string {
 /** Names of certificates come with line ends between their parts. */
 function oneLine(name: string): string {
   return name.replaceAll("\n", ", ");
-}
-
-/** Text that came from a peer must not command the terminal. */
-function visible(text: string): string {
-  return text.replace(
-    // deno-lint-ignore no-control-regex
-    /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
 }

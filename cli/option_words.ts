@@ -44,7 +44,7 @@ export function readWords(words: readonly string[]): Given[] {
     } else if (word.startsWith("--")) {
       const [name, glued] = splitLong(word.slice(2));
       const { row, isOn } = longOption(name);
-      checkRefused(row, `--${name}`);
+      if (isOn) checkRefused(row, `--${name}`);
       if (row.value === undefined) {
         if (glued !== null) throw new UsageError(`Option --${name} does not take a value`);
         given.push({ row, value: null, isOn });
@@ -94,7 +94,7 @@ function splitLong(text: string): [name: string, value: string | null] {
 
 /** `--no-` takes a flag back, and an option that begins with it is taken back without. */
 function longOption(name: string): { row: OptionRow; isOn: boolean } {
-  const row = byLong.get(name);
+  const row = byLong.get(name.startsWith("expand-") ? "expand-url" : name);
   if (row !== undefined) return { row, isOn: true };
   const other = byLong.get(name.startsWith("no-") ? name.slice("no-".length) : `no-${name}`);
   if (other !== undefined && other.value === undefined) return { row: other, isOn: false };

@@ -12,7 +12,7 @@ import { resolveBySystem } from "../conn/names/system_resolver.ts";
 import { unixDialer } from "../conn/unix_dialer.ts";
 import type { TransportOptions } from "../transport/transport_options.ts";
 import { givenAddresses } from "./given_addresses.ts";
-import type { GetOptions, OtherPlace } from "./options.ts";
+import type { GetOptions, OtherPlace } from "./get_options.ts";
 import { InterfaceError } from "./transfer_error.ts";
 
 /**

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import type { HttpRequest } from "../transport/message/http_request.ts";
+import type { Address } from "../conn/conn.ts";
+import { HttpRequest } from "../transport/message/http_request.ts";
 import { environmentProxy, noProxyList } from "../transport/route/proxy_environment.ts";
 import { forwarderOf, parseProxies, type ProxyChoice } from "../transport/route/route.ts";
 import type { RoundTripper } from "../transport/transport.ts";
-import type { GetOptions } from "./options.ts";
+import type { GetOptions } from "./get_options.ts";
 
 /** The proxies of one request; the same each time. */
 export type ChooseProxies = (request: HttpRequest) => ProxyChoice;
@@ -62,6 +63,15 @@ export function withProxyHeaders(
       );
     },
   };
+}
+
+/** Those that are passed on the way to an address, in their order; none to a Unix socket. */
+export function chosenFor(proxies: ChooseProxies, address: Address): readonly string[] {
+  if (address.transport === "unix") return [];
+  const { hostname, port } = address;
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  const choice = proxies(new HttpRequest(`http://${host}:${port}/`));
+  return [choice ?? []].flat().map(String);
 }
 
 /** The last proxy that is passed is the one whose credentials are asked for. */

@@ -8,7 +8,7 @@ import { RetryingTransport } from "../client/recovery/retry_policy.ts";
 import type { HttpErrorCode } from "../conn/http_error.ts";
 import type { RoundTripper } from "../transport/transport.ts";
 import type { Narrator } from "./narrator.ts";
-import type { GetOptions } from "./options.ts";
+import type { GetOptions } from "./get_options.ts";
 
 /** Those of curl. */
 const STATUSES = [408, 429, 500, 502, 503, 504];

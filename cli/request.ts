@@ -13,8 +13,10 @@ import { parseUrlWithCredentials } from "../transport/message/request_url.ts";
 import { awsFields } from "./aws_signature.ts";
 import type { CliIo } from "./cli_io.ts";
 import { basic, credentialsFor, userOf } from "./credentials.ts";
+import { comparedEtag } from "./etag_file.ts";
 import type { Credentials } from "./netrc.ts";
-import { type GetOptions, type HeaderOption, parseHeader, withScheme } from "./options.ts";
+import type { GetOptions, HeaderOption } from "./get_options.ts";
+import { parseHeader, withScheme } from "./option_values.ts";
 import type { PartFile } from "./part_file.ts";
 import { limitedBody } from "./rate_limit.ts";
 import { type DataBody, dataBodyOf, queryText, readText, uploadBody } from "./request_data.ts";
@@ -59,22 +61,23 @@ export class RequestMaker {
   async make({ url: text, upload, part }: RequestTarget): Promise<StatedRequest> {
     const options = this.#options;
     const { stdin } = this.#io;
+    const given = withScheme(text, options.usualScheme);
     // What is wrong with the URL is said before standard input is waited for.
-    const { username, password, host } = parseUrlWithCredentials(withScheme(text));
+    const { username, password, host } = parseUrlWithCredentials(given);
     if (options.refusesUserInUrl && username + password !== "") throw new UserInUrlError(host);
     const query = options.query.length === 0
       ? ""
       : await this.#read("query", () => queryText(options.query, stdin));
-    const whole = withQuery(withScheme(text), query);
+    const whole = withQuery(given, query);
     const url = urlOf(whole, upload);
     const user = await this.#read("user", () => userOf(options, this.#io));
     const credentials = await credentialsFor(options, user, url, this.#io.env);
     const { kind } = options.authentication;
     const shown = kind === "basic" ? credentials : null;
-    const given = await this.#read("headers", () => givenHeaders("-H", options.headers, stdin));
+    const fields = await this.#read("headers", () => givenHeaders("-H", options.headers, stdin));
     const withoutBody = {
       method: methodOf(options, upload),
-      headers: [...given, ...await this.#ownHeaders(given, shown, part)],
+      headers: [...fields, ...await this.#ownHeaders(fields, shown, part)],
       target: targetOf(options, whole),
       decompress: options.compressed,
       signal: this.#signal,
@@ -100,6 +103,7 @@ export class RequestMaker {
   ): Promise<Field[]> {
     const { bearer, cookies, compressed, data, referer, range, timeCondition, userAgent } =
       this.#options;
+    const { etagCompare } = this.#options;
     const own: Field[] = [];
     const add = (name: string, value: string | null): void => {
       if (value !== null && !isGiven(given, name)) own.push([name, value]);
@@ -112,6 +116,7 @@ export class RequestMaker {
     add("Referer", referer);
     add("Range", part === null ? range : `bytes=${part.bytes}-`);
     add("If-Range", part?.validator?.value ?? null);
+    if (etagCompare !== null) add("If-None-Match", await comparedEtag(etagCompare));
     if (timeCondition !== null) {
       const { ifChanged, since } = timeCondition;
       add(ifChanged ? "If-Modified-Since" : "If-Unmodified-Since", await httpDate(since));

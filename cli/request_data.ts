@@ -9,7 +9,7 @@ import type { BodySource } from "../transport/message/request_body.ts";
 import { FileError } from "./file_error.ts";
 import { formContent } from "./form_content.ts";
 import { joined } from "./joined.ts";
-import type { DataPart, GetOptions } from "./options.ts";
+import type { DataPart, GetOptions } from "./get_options.ts";
 
 const encoder = new TextEncoder();
 

@@ -18,6 +18,8 @@ export interface OutputFile {
   readonly mode: FileMode | "numbered";
   /** Whether folders that are missing are made. */
   readonly createsFolders: boolean;
+  /** Null: the usual ones. */
+  readonly permissions: number | null;
 }
 
 /** The output of one response. Owns: its file. */
@@ -96,13 +98,13 @@ export class ResponseOutput {
     return this.#file ??= this.#create(target);
   }
 
-  async #create({ path, mode, createsFolders }: OutputFile): Promise<FdOutput> {
+  async #create({ path, mode, createsFolders, permissions }: OutputFile): Promise<FdOutput> {
     if (createsFolders) await makeFolder(path);
     const mayNumber = mode === "numbered";
     for (let number = 0;; number++) {
       const numbered = number === 0 ? path : `${path}.${number}`;
       try {
-        const file = await FdOutput.create(numbered, mayNumber ? "new" : mode);
+        const file = await FdOutput.create(numbered, mayNumber ? "new" : mode, permissions);
         this.#path = numbered;
         return file;
       } catch (error) {

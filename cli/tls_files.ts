@@ -4,39 +4,59 @@
  * @module
  */
 import { createPrivateKey } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { TlsOptions } from "../conn/conn.ts";
 import type { CliIo } from "./cli_io.ts";
 import { FileError, type FilePurpose } from "./file_error.ts";
-import type { TlsOption } from "./options.ts";
+import { pinnedKeyCheck } from "./pinned_keys.ts";
+import type { TlsOption } from "./get_options.ts";
 
 /**
  * TLS options with what is in the files.
  *
- * @throws {FileError} Of the purpose `"authorities"` or `"certificate"`.
+ * @throws {FileError} Of the purpose `"authorities"`, `"certificate"` or `"pinned key"`.
+ * @throws {UsageError} Not the hash of a key.
  */
 export async function tlsOf(option: TlsOption, io: CliIo): Promise<TlsOptions> {
-  const { insecure, caFile, cert, key, minVersion } = option;
+  const { cert, key, minVersion, pinnedKeys } = option;
   return {
-    ...await trusting(insecure, caFile),
+    ...await trusting(option),
     ...minVersion === null ? {} : { minVersion },
+    ...pinnedKeys === null ? {} : { verifyPeer: await pinnedKeyCheck(pinnedKeys) },
     ...cert === null ? {} : await ourselves(cert, key, option.password, io),
   };
 }
 
-/**
- * Which peers are trusted.
- *
- * @throws {FileError}
- */
-export async function trusting(insecure: boolean, caFile: string | null): Promise<TlsOptions> {
+/** Which peers are trusted. */
+async function trusting({ insecure, caFile, caFolder }: TlsOption): Promise<TlsOptions> {
   const tls: TlsOptions = {};
   if (insecure) tls.insecureSkipVerify = true;
-  if (caFile !== null) {
-    tls.caCerts = [await pemFile(caFile, "authorities")];
+  const caCerts = [
+    ...caFile === null ? [] : [await pemFile(caFile, "authorities")],
+    ...caFolder === null ? [] : await pemsIn(caFolder),
+  ];
+  if (caCerts.length > 0) {
+    tls.caCerts = caCerts;
     tls.caMode = "only";
   }
   return tls;
+}
+
+/** Those of all files of a folder that hold any. */
+async function pemsIn(folder: string): Promise<string[]> {
+  const pems: string[] = [];
+  try {
+    for (const entry of await readdir(folder)) {
+      // A folder in it, or what may not be read, holds none.
+      const text = await readFile(join(folder, entry), "utf8").catch(() => "");
+      if (text.includes("-----BEGIN CERTIFICATE-----")) pems.push(text);
+    }
+  } catch (cause) {
+    throw new FileError(folder, cause, "authorities");
+  }
+  if (pems.length === 0) throw new FileError(folder, new Error("no PEM in it"), "authorities");
+  return pems;
 }
 
 async function ourselves(

@@ -48,3 +48,18 @@ export class UserInUrlError extends Error {
     super(`The URL of ${host} has credentials, which --disallow-username-in-url refuses`);
   }
 }
+
+/** A transfer that was too slow for too long. */
+export class TooSlowError extends Error {
+  override readonly name: string = "TooSlowError";
+
+  /** @param timeMs Milliseconds. */
+  constructor(leastBytesPerSecond: number, timeMs: number) {
+    super(`Slower than ${leastBytesPerSecond} bytes a second for ${timeMs / 1000} s`);
+  }
+}
+
+/** A peer whose public key is another one than that of `--pinnedpubkey`. */
+export class PinnedKeyError extends Error {
+  override readonly name: string = "PinnedKeyError";
+}

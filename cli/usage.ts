@@ -52,6 +52,7 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
   [63, "body too large"],
   [67, "credentials in the URL"],
   [77, "file of --cacert"],
+  [90, "public key of the server"],
   [92, "HTTP/2 stream"],
   [97, "SOCKS proxy"],
   [130, "interrupted (Ctrl-C)"],

@@ -708,8 +708,8 @@ test("Progress of a body that was there at once writes nothing at all", () => {
 
 test("parseCommand() refuses what it does not understand", () => {
   const rows: [string[], RegExp][] = [
-    [["-Q"], /^Unknown option -Q; did you mean -q\?$/],
-    [["-sQ"], /^Unknown option -Q in "-sQ"$/],
+    [["-W"], /^Unknown option -W; did you mean -w\?$/],
+    [["-sW"], /^Unknown option -W in "-sW"$/],
     [["--outptu", "a"], /^Unknown option --outptu; did you mean --output\?$/],
     [["--data-url", "a"], /^Unknown option --data-url; did you mean --data-urlencode\?$/],
     [["--frobnicate"], /^Unknown option --frobnicate$/],
@@ -739,6 +739,10 @@ test("parseCommand() refuses what it does not understand", () => {
     [["--tls-max", "1.2", "a"], /--tls-max understands 1\.3 and default/],
     [["--cert-type", "P12", "a"], /--cert-type understands PEM/],
     [["--ciphers", "x", "a"], /^Option --ciphers cannot be had/],
+    [["--expand-data", "{{x}}", "a"], /^Option --expand-data is not there yet/],
+    [["--rate", "often", "a"], /--rate needs "number\/s"/],
+    [["--rate", "0/s", "a"], /--rate needs "number\/s"/],
+    [["--create-file-mode", "rw", "a"], /--create-file-mode needs octal digits/],
   ];
   for (const [args, message] of rows) {
     assert.throws(() => parseCommand(args), (error) => {

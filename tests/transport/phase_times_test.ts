@@ -16,6 +16,7 @@ import {
   type TransportOptions,
 } from "../../mod.ts";
 import { Narrator } from "../../cli/narrator.ts";
+import { shownVoice } from "../../cli/voice.ts";
 import { ScriptedConn } from "../../testing/mod.ts";
 import { test } from "../support/harness.ts";
 import { ManualClock } from "../support/manual_clock.ts";
@@ -355,9 +356,8 @@ test("M23 the command line tells of the phase if there was one", () => {
   };
   const told = (more: Partial<Timings>): string => {
     let text = "";
-    const output = { write: (written: string) => void (text += written) };
-    new Narrator(output as ConstructorParameters<typeof Narrator>[0], (_style, text) => text)
-      .timings({ ...timings, ...more });
+    const voice = shownVoice((written) => void (text += written), (_style, text) => text);
+    new Narrator([voice]).timings({ ...timings, ...more });
     return text;
   };
   assert.doesNotMatch(told({}), /continue/);
