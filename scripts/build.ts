@@ -4,17 +4,16 @@
  *
  * @module
  */
-import { chmod, rm } from "node:fs/promises";
+import { chmod, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { bundle } from "./bundle.ts";
 import { root, runProgram, runtimePath } from "./run_program.ts";
 
 const dist = join(root, "dist");
-const folders = ["conn", "http", "http1", "http2", "transport", "client", "cli", "testing"];
-// What was built from files that are gone must not be packed.
-for (const folder of [...folders, "chunks"]) {
-  await rm(join(dist, folder), { recursive: true, force: true });
+// What was built from files that are gone must not be packed; the documentation is never packed.
+for (const name of await readdir(dist).catch(() => [])) {
+  if (name !== "docs") await rm(join(dist, name), { recursive: true });
 }
 const { code, output } = await runProgram(runtimePath("tsc"), ["-p", "tsconfig.build.json"]);
 if (code === 0) {
