@@ -8,14 +8,15 @@ import type { TLSSocket } from "node:tls";
 import type { Address, Conn, Dialer, DialOptions, TcpAddress, TlsOptions } from "../conn.ts";
 import { abortable } from "../abortable.ts";
 import { dialError, nativeCode } from "../conn_error.ts";
+import type { Barrier } from "./barrier_group.ts";
 import { NodeConn } from "./node_conn.ts";
 import { Intake } from "./node_intake.ts";
 import type { NodeHandshake } from "./node_tls.ts";
-import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
 import { alternateFamilies, type Attempt, staggeredRace } from "../names/staggered_race.ts";
 import { resolveBySystem } from "../names/system_resolver.ts";
 import { startTlsOver } from "./start_tls.ts";
 import { checkDial, serverNameFor, tellConnected } from "../tls_options.ts";
+import { TurnBarrier } from "./turn_barrier.ts";
 import { endTurn } from "./turn_end.ts";
 
 type Engine = typeof import("./node_tls.ts");
@@ -24,9 +25,14 @@ type Engine = typeof import("./node_tls.ts");
 export class NodeDialer implements Dialer {
   /** Null until TLS is asked for: loading it takes a third of the time that Node itself takes. */
   #engine: Engine | null = null;
-  #barrier: PollBarrier = new PollBarrier(barrierPair, endTurn);
+  readonly #barrier: Barrier;
   /** One for all connections, with nothing of any dial. */
   #closed = (): void => this.#barrier.closed();
+
+  /** @param barrier What proves on this runtime that the kernel was polled; default: what does on Node. */
+  constructor(barrier: Barrier = new TurnBarrier(endTurn)) {
+    this.#barrier = barrier;
+  }
 
   /** {@inheritDoc Dialer.dial} */
   async dial(address: Address, options: DialOptions = {}): Promise<Conn> {
@@ -159,7 +165,7 @@ interface Security {
 }
 
 /** Starts to connect; with `security` the socket is one of TLS. */
-function start(target: Target, security?: Security): Attempt<Connected> {
+export function start(target: Target, security?: Security): Attempt<Connected> {
   const intake = new Intake();
   const options = { ...target, onread: intake, allowHalfOpen: true };
   const socket = security === undefined
@@ -189,7 +195,8 @@ function start(target: Target, security?: Security): Attempt<Connected> {
   };
 }
 
-function addresses(
+/** The ends of a socket. */
+export function addresses(
   socket: net.Socket,
   address: Address,
 ): { localAddr: Address; remoteAddr: Address } {
@@ -208,33 +215,4 @@ function addresses(
       port: socket.remotePort ?? address.port,
     },
   };
-}
-
-const loopback: Address = { transport: "tcp", hostname: "127.0.0.1", port: 0 };
-
-/** Makes the two ends of a loopback connection. */
-async function barrierPair(): Promise<[BarrierEnd, BarrierEnd]> {
-  const server = net.createServer({ noDelay: true });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(0, "127.0.0.1", resolve);
-    });
-    const { port } = server.address() as net.AddressInfo;
-    const accepted = new Promise<net.Socket>((resolve) => server.once("connection", resolve));
-    const near = (await start({ host: "127.0.0.1", port }).done).socket;
-    const far = await accepted;
-    if (far.remotePort !== near.localPort) {
-      near.destroy();
-      far.destroy();
-      throw new Error("Somebody else has connected");
-    }
-    const ends = [near, far].map((socket) =>
-      new NodeConn(socket, { ...addresses(socket, loopback), tls: null })
-    );
-    for (const end of ends) end.unref();
-    return [ends[0], ends[1]];
-  } finally {
-    server.close();
-  }
 }

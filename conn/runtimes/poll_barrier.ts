@@ -1,11 +1,12 @@
 /**
  * Proof that the kernel has been polled: a byte sent to ourselves has come back, so whatever the
  * kernel held for other connections before has been delivered too. One `setImmediate` is no such
- * proof on any runtime.
+ * proof on any runtime, and on Deno and Bun no small number of them is.
  *
  * @module
  */
 import type { Conn } from "../conn.ts";
+import { type Barrier, BarrierGroup } from "./barrier_group.ts";
 import { realTime } from "../real_time.ts";
 
 /** One end of the loopback connection. */
@@ -17,40 +18,19 @@ export type BarrierEnd = Pick<Conn, "read" | "write" | "close" | "ref" | "unref"
  */
 const fallbackTurns = 130;
 
-/** Those who wait for the same poll. */
-class Group {
-  readonly done: PromiseWithResolvers<void> = Promise.withResolvers<void>();
-  #sure: (() => void)[] = [];
-
-  add(sure: (() => void) | undefined): Promise<void> {
-    if (sure !== undefined) this.#sure.push(sure);
-    return this.done.promise;
-  }
-
-  /** What the kernel holds now will have been delivered when they are told. */
-  readonly isSure = (): void => {
-    for (const sure of this.#sure) sure();
-  };
-
-  /** What the kernel holds from now on may not have been. */
-  close(): void {
-    this.#sure = [];
-  }
-}
-
 /**
  * The barrier of one dialer.
  *
  * Owns: a loopback connection, made at the first wait and closed with the last connection of the
  * dialer, so that a program that has closed everything has nothing left open.
  */
-export class PollBarrier {
+export class PollBarrier implements Barrier {
   #makePair: () => Promise<[BarrierEnd, BarrierEnd] | null>;
   #tell: () => void;
   #connCount = 0;
   #pair: [BarrierEnd, BarrierEnd] | null = null;
   /** The callers whose byte has not been sent yet. */
-  #next: Group | null = null;
+  #next: BarrierGroup | null = null;
   #running = false;
   #byte: Uint8Array = new Uint8Array(1);
 
@@ -67,25 +47,18 @@ export class PollBarrier {
     this.#tell = tell;
   }
 
-  /** Counts a connection of the dialer in. */
   opened(): void {
     this.#connCount++;
   }
 
-  /** Counts it out again. */
   closed(): void {
     this.#connCount--;
     this.#closeWhenUnused();
   }
 
-  /**
-   * Settles once the kernel has been polled after this call. Callers of a turn share one poll.
-   *
-   * @param sure As for {@linkcode Dialer.pollBarrier}.
-   */
   wait(sure?: () => void): Promise<void> {
     if (this.#next === null) {
-      this.#next = new Group();
+      this.#next = new BarrierGroup();
       if (!this.#running) {
         this.#running = true;
         realTime.queueMicrotask(this.#run);
@@ -98,7 +71,7 @@ export class PollBarrier {
     while (this.#next !== null) {
       this.#pair ??= await this.#makePair().catch(() => null);
       // Who calls from here on needs a later poll.
-      const group: Group = this.#next;
+      const group: BarrierGroup = this.#next;
       this.#next = null;
       const polled = this.#pair !== null && await this.#roundTrip(this.#pair, group);
       group.close();
@@ -111,7 +84,7 @@ export class PollBarrier {
     this.#closeWhenUnused();
   };
 
-  async #roundTrip([near, far]: [BarrierEnd, BarrierEnd], group: Group): Promise<boolean> {
+  async #roundTrip([near, far]: [BarrierEnd, BarrierEnd], group: BarrierGroup): Promise<boolean> {
     // Without this the process could exit while somebody waits.
     far.ref();
     try {

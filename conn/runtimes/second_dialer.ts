@@ -24,8 +24,8 @@ export class SecondDialer {
    */
   async dial(address: Address, options: DialOptions, serverName: string): Promise<Conn> {
     const { signal, tls } = options;
-    const { NodeDialer } = await import("./node.ts");
-    this.#second ??= new NodeDialer();
+    const { playedNodeDialer } = await import("./played_node.ts");
+    this.#second ??= playedNodeDialer();
     const conn = await this.#second.dial(address, { ...options, tls: undefined });
     return tls === undefined
       ? conn

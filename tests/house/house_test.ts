@@ -34,6 +34,7 @@ const adapter = "adapter of this runtime";
 const nodeImports: readonly Permission[] = [
   { path: "conn/runtimes/node.ts", names: ["*"], reason: adapter },
   { path: "conn/runtimes/node_conn.ts", names: ["*"], reason: adapter },
+  { path: "conn/runtimes/played_node.ts", names: ["*"], reason: adapter },
   { path: "conn/runtimes/node_intake.ts", names: ["*"], reason: adapter },
   { path: "conn/runtimes/kernel_look.ts", names: ["node:fs"], reason: adapter },
   { path: "conn/runtimes/lasting_socket.ts", names: ["node:net"], reason: adapter },
