@@ -66,8 +66,9 @@ export class LeakWatch {
   }
 }
 
-/** The lines of a stack that are not the transport's own. */
+/** The lines of a stack that are not the transport's own, in the sources or in what npm ships. */
 function callers(stack: string): string {
-  const own = /[\\/]transport[\\/](?:connections|transport|leak_watch|round_trip)\.[jt]s/;
+  const own =
+    /[\\/](?:transport[\\/](?:connections|transport|leak_watch|round_trip)\.ts|chunks[\\/]transport\.js)/;
   return stack.split("\n").filter((line) => !own.test(line) && line.trim() !== "Error").join("\n");
 }
