@@ -31,16 +31,18 @@ export interface Clock {
 /** A running timer, opaque. */
 export type TimerHandle = unknown;
 
-/** The runtime's clock. */
+/** The runtime's clock. Workers have neither an end of a turn nor a process to keep alive. */
 export const systemClock: Clock = {
   now: () => realTime.now(),
   startTimer: (callback, delayMs) => {
     const handle = realTime.setTimeout(callback, delayMs);
     // Requests keep the process alive by their connections; waiting for a time-out does not.
-    (handle as unknown as { unref(): void }).unref();
+    (handle as { unref?(): void }).unref?.();
     return handle;
   },
   stopTimer: (handle) => realTime.clearTimeout(handle as ReturnType<typeof setTimeout>),
-  atEndOfTurn: (callback) => realTime.setImmediate(callback),
-  cancelEndOfTurn: (handle) => realTime.clearImmediate(handle as ReturnType<typeof setImmediate>),
+  ...typeof setImmediate === "function" && {
+    atEndOfTurn: (callback) => realTime.setImmediate(callback),
+    cancelEndOfTurn: (handle) => realTime.clearImmediate(handle as ReturnType<typeof setImmediate>),
+  },
 };

@@ -197,7 +197,7 @@ export interface TlsInfo {
   /** For example `"TLSv1.3"`, null where the engine does not tell. */
   protocol: string | null;
   /** Which TLS implementation served. */
-  engine: "deno" | "bun" | "node";
+  engine: "deno" | "bun" | "node" | "workerd";
   /**
    * Whether the session of an earlier connection was taken up, with less of a handshake. What is told
    * of the peer is then what was verified when that session began. Null: the engine does not tell.
@@ -268,4 +268,9 @@ export interface Dialer {
    * of the last call has reached the pending reads too. Must not throw.
    */
   pollBarrier?(sure?: () => void): Promise<void>;
+  /**
+   * Whether something is held back and there is no `pollBarrier`, as in Workers: then a request that
+   * may not be sent twice goes out on a connection that has not served yet. Absent: no.
+   */
+  readonly holdsBack?: boolean;
 }

@@ -293,7 +293,7 @@ class GuardedConn implements Conn {
     try {
       const bound = new Promise<void>((resolve) => {
         timer = realTime.setTimeout(resolve, LINGER_MS);
-        (timer as unknown as { unref(): void }).unref();
+        (timer as { unref?(): void }).unref?.();
       });
       await Promise.race([this.inner.whenClosed?.(), bound]);
     } catch (error) {

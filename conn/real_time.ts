@@ -30,6 +30,7 @@ export const realTime: RealTime = {
   now: performance.now.bind(performance),
   setTimeout: globalThis.setTimeout.bind(globalThis),
   clearTimeout: globalThis.clearTimeout.bind(globalThis),
+  // Workers have none.
   setImmediate: globalThis.setImmediate?.bind(globalThis) as RealTime["setImmediate"],
   clearImmediate: globalThis.clearImmediate?.bind(globalThis),
   queueMicrotask: globalThis.queueMicrotask.bind(globalThis),

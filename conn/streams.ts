@@ -31,7 +31,8 @@ export interface StreamConnOptions {
 
 const unknownAddress: Address = { transport: "unix", path: "stream:" };
 
-class StreamConn implements Conn {
+/** What {@linkcode connFromStreams} makes. */
+export class StreamConn implements Conn {
   readonly localAddr: Address;
   readonly remoteAddr: Address;
   readonly tls: TlsInfo | null;
@@ -156,6 +157,22 @@ class StreamConn implements Conn {
 
   whenClosed(): Promise<void> {
     return this.#gone.when();
+  }
+
+  /**
+   * Gives the streams up, unlocked. The object is closed afterwards.
+   *
+   * @throws {HttpError} `ERR_CLOSED`, or `ERR_INVALID_REQUEST`: a read or write is under way, or what
+   * was read has not been taken.
+   */
+  release(): void {
+    if (this.#closed) throw closedError("request");
+    if (this.#writing !== null) throw busyError("request");
+    if (this.#reading !== null || this.#held !== null) throw busyError("body");
+    this.#closed = true;
+    this.#reader.releaseLock();
+    this.#writer.releaseLock();
+    this.#gone.settle();
   }
 
   ref(): void {

@@ -38,6 +38,7 @@ export function contentCodings(fields: FieldLines): string[] {
  * @see RFC 9110 section 8.4.1
  */
 export function decodableCoding(coding: string): ContentCoding | null {
+  if (!hasNodeModules()) return null;
   switch (coding) {
     case "gzip":
     case "x-gzip":
@@ -64,7 +65,12 @@ export function decodableCoding(coding: string): ContentCoding | null {
  * ```
  */
 export function decodableCodings(): ContentCoding[] {
-  return canDecodeZstd() ? ["gzip", "deflate", "br", "zstd"] : ["gzip", "deflate", "br"];
+  return (["gzip", "deflate", "br", "zstd"] as const).filter(decodableCoding);
+}
+
+/** Workers have `node:zlib`, and `process`, with the flag `nodejs_compat` alone. */
+function hasNodeModules(): boolean {
+  return (globalThis as { process?: unknown }).process !== undefined;
 }
 
 /** Runtimes without `getBuiltinModule` (Node 22.0 to 22.2) are older than those with zstd. */

@@ -26,17 +26,17 @@ interface Budget {
 
 /** What was reached and 3 %. The goals, 50 KiB for a transport and 58 for `createFetch`, are missed. */
 const budgets: readonly Budget[] = [
-  { names: "Transport, HttpRequest", entry: "mod", atOnceKib: 66.3, allKib: 100 },
-  { names: "createFetch", entry: "mod", atOnceKib: 82.7, allKib: 116.3 },
-  { names: "get", entry: "mod", atOnceKib: 75.7, allKib: 109.3 },
-  { names: "", entry: "mod", atOnceKib: 95, allKib: 129.8 },
-  { names: "systemDialer", entry: "conn/mod", atOnceKib: 10.2, allKib: 24.6 },
-  { names: "", entry: "conn/mod", atOnceKib: 13.3, allKib: 27.7 },
+  { names: "Transport, HttpRequest", entry: "mod", atOnceKib: 66.6, allKib: 102.9 },
+  { names: "createFetch", entry: "mod", atOnceKib: 83, allKib: 119.3 },
+  { names: "get", entry: "mod", atOnceKib: 75.9, allKib: 112.3 },
+  { names: "", entry: "mod", atOnceKib: 95.3, allKib: 132.8 },
+  { names: "systemDialer", entry: "conn/mod", atOnceKib: 10.3, allKib: 27.3 },
+  { names: "", entry: "conn/mod", atOnceKib: 14, allKib: 30.1 },
   { names: "", entry: "http/mod", atOnceKib: 5.5, allKib: 5.5 },
-  { names: "", entry: "http1/mod", atOnceKib: 21.8, allKib: 21.8 },
+  { names: "", entry: "http1/mod", atOnceKib: 21.9, allKib: 21.9 },
   { names: "", entry: "http2/mod", atOnceKib: 23.5, allKib: 23.5 },
-  { names: "", entry: "cli/mod", atOnceKib: 83.8, allKib: 152.2 },
-  { names: "", entry: "testing/mod", atOnceKib: 132.5, allKib: 150.3 },
+  { names: "", entry: "cli/mod", atOnceKib: 84, allKib: 155.2 },
+  { names: "", entry: "testing/mod", atOnceKib: 132.7, allKib: 153.1 },
 ];
 
 /** What a program that imports that comes to. */

@@ -14,6 +14,7 @@ import type { ConnectionSource, ConnectionWaiter } from "./pool/connection_sourc
 import type { Ticket } from "./pool/pool.ts";
 import type { Sender } from "./pool/sending_turn.ts";
 import type { Dial } from "./route/dial.ts";
+import { mayBeSentTwice } from "./retry.ts";
 import type { Route, RoutedRequest } from "./route/route.ts";
 
 /** Count. Where turns of the event loop are long: then a connection is made instead. */
@@ -67,7 +68,8 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
   /** Takes one that is idle, or waits. */
   acquire(now: number): void {
     const connection = this.#source.take(this, now);
-    if (connection !== undefined) this.#useProven(connection, this.#after(now));
+    if (connection !== undefined && this.#isDoubtful(connection)) this.#pass(connection);
+    else if (connection !== undefined) this.#useProven(connection, this.#after(now));
     else if (!this.#seeker.isOver) this.wait();
   }
 
@@ -142,6 +144,7 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
       connection.giveUp(misdirected(NO_ATTEMPTS));
       return this.wait();
     }
+    if (this.#isDoubtful(connection)) return this.#pass(connection);
     // Another's connection came first: what its own dial costs is not this request's.
     if (connection.madeBy !== this.#attempt.dial) this.#attempt.dial = null;
     const now = this.#source.clock.now();
@@ -167,6 +170,18 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
 
   abort(reason: unknown): void {
     this.#seeker.abort(reason);
+  }
+
+  /** Whether its end may have come unseen, and the request can be lost on it for good. */
+  #isDoubtful(connection: Carrier): boolean {
+    return this.#source.holdsBack && connection.protocol === "http/1.1" && !connection.isNew &&
+      !mayBeSentTwice(this.#seeker.request);
+  }
+
+  /** Waits for another connection in its place. */
+  #pass(connection: Carrier): void {
+    connection.giveUp(unproven());
+    if (!this.#seeker.isOver) this.wait();
   }
 
   /** The time after code of the caller's has run, which may have taken long. */

@@ -102,6 +102,7 @@ export class Connections
   readonly #open: LinkedList<PooledConnection> = new LinkedList();
   /** Sockets that were closed and that the runtime has not let go of. */
   readonly #closing: LinkedList<Promise<void>> = new LinkedList();
+  readonly holdsBack: boolean;
   /** Whether the dialer can tell that the kernel was polled. Asked once: it may be a caller's. */
   readonly #canPoll: boolean;
   readonly #dials: Dials = new Dials();
@@ -122,6 +123,7 @@ export class Connections
   constructor(options: ConnectionsOptions) {
     this.options = options;
     this.#canPoll = options.dialer.pollBarrier !== undefined;
+    this.holdsBack = options.dialer.holdsBack === true;
     this.clock = options.clock;
     this.deadlines = new Deadlines(
       options.clock,

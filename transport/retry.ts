@@ -48,11 +48,19 @@ export function mayReplayAfter(
     !isUnwelcome(error.http2, attempt) &&
     mayReplay(attempt, {
       method: request.method,
-      hasIdempotencyKey: request.headers.has("idempotency-key") ||
-        request.headers.has("x-idempotency-key"),
+      hasIdempotencyKey: isKeyed(request.headers),
       replayableBody: isReplayable(request.body),
       isShared,
     });
+}
+
+/** Whether a server that sees the request twice does no more than one that sees it once. Pure. */
+export function mayBeSentTwice({ method, headers, body }: HttpRequest): boolean {
+  return isReplayable(body) && (REPLAYABLE_METHODS.has(method) || isKeyed(headers));
+}
+
+function isKeyed(headers: HttpRequest["headers"]): boolean {
+  return headers.has("idempotency-key") || headers.has("x-idempotency-key");
 }
 
 /**

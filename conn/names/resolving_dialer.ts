@@ -67,6 +67,7 @@ class ResolvingDialer implements Dialer {
   readonly #egress: CompiledEgress | null;
   readonly #clock: Clock;
   readonly pollBarrier?: (sure?: () => void) => Promise<void>;
+  readonly holdsBack?: boolean;
 
   constructor(options: ResolvingDialerOptions) {
     const { dialer, dnsCacheTtlMs = 0, maxCachedHosts = 256 } = options;
@@ -92,6 +93,7 @@ class ResolvingDialer implements Dialer {
     if (dialer.pollBarrier !== undefined) {
       this.pollBarrier = (sure) => dialer.pollBarrier!(sure);
     }
+    if (dialer.holdsBack === true) this.holdsBack = true;
   }
 
   /** {@inheritDoc Dialer.dial} */

@@ -6,6 +6,7 @@
  */
 import type { Gap } from "../../scripts/test_report.ts";
 import { runtime, test, type TestOptions } from "./harness.ts";
+import { workerdGaps } from "./workerd_gaps.ts";
 
 const contract = "tests/conn/conn_contract_test.ts";
 const dial = "tests/conn/conn_dial_test.ts";
@@ -45,6 +46,7 @@ export const connGaps: readonly Gap[] = [
       reason: noCloseNotify,
     }))
   ),
+  ...workerdGaps,
 ];
 
 /** Registers a test, unless the running runtime has a gap of that name. */

@@ -79,6 +79,8 @@ export interface ConnectionSource {
   cancel(ticket: Ticket<ConnectionWaiter>): void;
   /** Puts back a connection that was taken and not used. */
   giveBack(connection: Carrier): void;
+  /** Whether an idle connection may hold what nobody can be asked for: see {@linkcode Dialer.holdsBack}. */
+  readonly holdsBack: boolean;
   /** Whether nothing that the kernel held a moment ago could have been missed. */
   isFresh(connection: Carrier, nowMs: number): boolean;
   /**

@@ -279,6 +279,8 @@ class Leased implements LeasedConnection, ConnectionSource {
   }
 
   readonly sendingTurn: null = null;
+  /** No other can take its place. */
+  readonly holdsBack = false;
 
   /** Whether a request has taken it and not been sent yet: the proof is under way. */
   get #isTaken(): boolean {

@@ -52,6 +52,7 @@ class ProxyDialer implements Dialer {
   readonly #proxies: readonly ProxyServer[];
   readonly #settings: ProxySettings;
   readonly pollBarrier?: (sure?: () => void) => Promise<void>;
+  readonly holdsBack?: boolean;
 
   constructor(proxies: readonly ProxyServer[], settings: ProxySettings) {
     this.#proxies = proxies;
@@ -60,6 +61,7 @@ class ProxyDialer implements Dialer {
     if (dialer.pollBarrier !== undefined) {
       this.pollBarrier = (sure) => dialer.pollBarrier!(sure);
     }
+    if (dialer.holdsBack === true) this.holdsBack = true;
   }
 
   /** {@inheritDoc Dialer.dial} */
