@@ -105,7 +105,7 @@ class BoardBar implements ProgressBar {
     const name = this.#name.padEnd(NAME_ROOM);
     const came = { ...this.#came, lengthBytes: this.#lengthBytes };
     const room = this.#board.room;
-    return `${name} ${progressLine(came, Math.max(0, room - NAME_ROOM - 1))}`.slice(0, room);
+    return `${name} ${progressLine(came, Math.max(0, room - NAME_ROOM - 1), true)}`.slice(0, room);
   }
 
   add(bytes: number): void {

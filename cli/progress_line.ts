@@ -14,25 +14,39 @@ export interface Came {
   readonly elapsedMs: number;
 }
 
+/** Characters of an amount, and of a time that is left, where lines stand below each other. */
+const AMOUNT_ROOM = 8;
+const TIME_ROOM = 5;
+
 /**
  * The line while it goes on.
  *
  * @param came `lengthBytes`: of the whole body, or null: unknown.
  * @param room Characters, at most.
+ * @param isAligned Whether others stand below it: amounts are as wide then, and so are bars.
  */
-export function progressLine(came: Came & { lengthBytes: number | null }, room: number): string {
+export function progressLine(
+  came: Came & { lengthBytes: number | null },
+  room: number,
+  isAligned = false,
+): string {
   const { bytes, elapsedMs, lengthBytes: total } = came;
-  const amount = total === null ? bytesText(bytes) : `${bytesText(bytes)} of ${bytesText(total)}`;
-  const parts = [amount, rateText(came)];
+  const wide = (text: string, width: number): string => isAligned ? text.padStart(width) : text;
+  const amountOf = (count: number): string => wide(bytesText(count), AMOUNT_ROOM);
+  const amount = total === null ? bytesText(bytes) : `${amountOf(bytes)} of ${amountOf(total)}`;
+  const parts = [amount, total === null ? rateText(came) : wide(rateText(came), AMOUNT_ROOM + 2)];
   if (total !== null && total > 0 && bytes > 0) {
-    parts.push(`${durationText(elapsedMs * Math.max(0, total - bytes) / bytes)} left`);
+    const left = durationText(elapsedMs * Math.max(0, total - bytes) / bytes);
+    parts.push(`${wide(left, TIME_ROOM)} left`);
   }
   const text = parts.join("  ");
   if (total === null || total === 0) return text.slice(0, room);
   const share = Math.min(1, bytes / total);
   const percent = `${String(Math.floor(share * 100)).padStart(3)} %`;
   const barRoom = Math.min(30, room - percent.length - text.length - 6);
-  if (barRoom < 5) return `${percent}  ${text}`.slice(0, room);
+  if (barRoom < 5) {
+    return isAligned ? progressLine(came, room) : `${percent}  ${text}`.slice(0, room);
+  }
   const filled = Math.round(share * barRoom);
   return `${percent} [${"#".repeat(filled)}${"-".repeat(barRoom - filled)}]  ${text}`;
 }

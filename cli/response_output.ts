@@ -8,6 +8,8 @@ import { dirname } from "node:path";
 import type { ByteOutput } from "./cli_io.ts";
 import { FdOutput, type FileMode, OutputError } from "./fd_output.ts";
 
+const LINE_FEED = 0x0a;
+
 /** Files that `--no-clobber` tries: `name.1` and so on. */
 const MAX_NUMBER = 100;
 
@@ -29,6 +31,7 @@ export class ResponseOutput {
   readonly #guardsTerminal: boolean;
   #file: Promise<FdOutput> | null = null;
   #path: string | null = null;
+  #isWithinLine = false;
 
   /**
    * @param target Null: standard output.
@@ -43,6 +46,11 @@ export class ResponseOutput {
   /** Whether a person sees what is written. */
   get isSeen(): boolean {
     return this.#target === null && this.#stdout.isTerminal;
+  }
+
+  /** Whether what a person sees ends within a line. */
+  get isWithinLine(): boolean {
+    return this.isSeen && this.#isWithinLine;
   }
 
   /** The file, once it is made; else null. */
@@ -63,6 +71,7 @@ export class ResponseOutput {
     if (this.#guardsTerminal && bytes.includes(0)) {
       throw new OutputError("the terminal", new Error('binary content (use -o FILE, or "-o -")'));
     }
+    if (bytes.length > 0) this.#isWithinLine = bytes.at(-1) !== LINE_FEED;
     await this.#stdout.write(bytes);
   }
 

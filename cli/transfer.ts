@@ -234,7 +234,11 @@ export class TransferGroup {
     } finally {
       bar.erase();
     }
-    narrator?.timings(response.timings);
+    if (narrator !== null) {
+      // What is told begins a line of its own.
+      if (output.isWithinLine && io.stderr.isTerminal && options.verbose) io.stderr.write("\n");
+      narrator.timings(response.timings);
+    }
     if (options.etagSave !== null && response.ok) {
       await saveEtag(options.etagSave, response.headers);
     }

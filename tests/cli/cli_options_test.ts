@@ -724,3 +724,22 @@ test("curl lines: options may stand beside one that is pasted", async () => {
     assert.match(wellDone(await runCli(["-i", `curl ${url}/moved`])), / 302 /);
   });
 });
+
+test("cli: in a terminal what -v tells behind a body begins a line of its own", async () => {
+  await withServer(async (url) => {
+    const rows: [path: string, terminal: boolean, begun: boolean][] = [
+      ["/hello", true, true],
+      ["/hello", false, false],
+      ["/gzip", true, true],
+      ["/empty", true, false],
+    ];
+    for (const [path, terminal, begun] of rows) {
+      const io = memoryIo({ terminal, env: { NO_COLOR: "1" } });
+      assert.equal(await main(["-v", url + path], io), 0);
+      assert.equal(/\n\n\* time: /.test(io.err()), begun, io.err());
+    }
+    const io = memoryIo({ terminal: true, env: { NO_COLOR: "1" } });
+    assert.equal(await main(["-v", `${url}/echo`], io), 0);
+    assert.doesNotMatch(io.err(), /\n\n\* time: /);
+  });
+});

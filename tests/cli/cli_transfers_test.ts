@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { main } from "../../cli/mod.ts";
 import { ProgressBoard } from "../../cli/progress_board.ts";
+import { progressLine } from "../../cli/progress_line.ts";
 import { globbedUrls } from "../../cli/url_glob.ts";
 import { HttpError } from "../../mod.ts";
 import { memoryIo, runCli } from "../fixtures/cli_in_memory.ts";
@@ -311,7 +312,7 @@ test("ProgressBoard draws a line for each transfer, and moves up what is finishe
   const drawn = io.err();
   assert.match(
     drawn,
-    /^one {15}50 % \[#+-+\] {2}500 B of 1\.0 kB {2}500 B\/s {2}1\.0 s left\n…an its place is 5 B {2}5 B\/s\n$/,
+    /^one {15}50 % \[#+-+\] {5}500 B of {3}1\.0 kB {5}500 B\/s {2}1\.0 s left\n…an its place is 5 B {2}5 B\/s\n$/,
   );
   for (const line of drawn.split("\n")) assert.ok(line.length < 80, line);
   one.add(500);
@@ -325,6 +326,18 @@ test("ProgressBoard draws a line for each transfer, and moves up what is finishe
   );
   two.erase();
   assert.ok(io.err().endsWith("\x1b[1A\r\x1b[J"));
+});
+
+test("bars that stand below each other begin and end in the same columns", () => {
+  for (const room of [62, 142]) {
+    const lines = [[5e5, 2e6], [999, 1000], [123_456_789, 999_900_000], [1, 40]].map((
+      [bytes, lengthBytes],
+    ) => progressLine({ bytes, lengthBytes, elapsedMs: 7000 }, room, true));
+    assert.equal(new Set(lines.map((line) => line.indexOf("]"))).size, 1, lines.join("\n"));
+    assert.equal(new Set(lines.map((line) => line.indexOf(" of "))).size, 1);
+    assert.equal(new Set(lines.map((line) => line.indexOf("/s"))).size, 1);
+    for (const line of lines) assert.ok(line.length <= room, line);
+  }
 });
 
 test("cli: many downloads at once leave a line each, and an error its own", async () => {
