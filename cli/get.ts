@@ -6,7 +6,7 @@
 import type { CliIo } from "./cli_io.ts";
 import { complaint } from "./complaint.ts";
 import { BROKEN_PIPE, exitCode } from "./exit_code.ts";
-import type { Target } from "./get_options.ts";
+import type { GetOptions, Target } from "./get_options.ts";
 import type { GetCommand } from "./options.ts";
 import { NO_BAR, Progress, type ProgressBar } from "./progress.ts";
 import { ProgressBoard } from "./progress_board.ts";
@@ -59,6 +59,13 @@ function* partsOf(target: Target, globs: boolean): Generator<Omit<Job, "number">
   }
 }
 
+/** Whether something of it goes to standard output. */
+function isSeen({ targets }: GetOptions): boolean {
+  return targets.some(({ output }) =>
+    output.kind === "standard" || (output.kind === "file" && output.path === "-")
+  );
+}
+
 class Run implements Teller {
   readonly #command: GetCommand;
   readonly #telling: Telling;
@@ -81,7 +88,9 @@ class Run implements Teller {
     this.#pace = new Pace(command.parallel > 1 ? 0 : command.intervalMs);
     this.#signal = AbortSignal.any([signal, this.#controller.signal]);
     this.#isSilent = !io.stderr.isTerminal ||
-      command.groups.some(({ silent, verbose }) => silent || (verbose && command.parallel > 1));
+      command.groups.some(({ silent, verbose }) => silent || (verbose && command.parallel > 1)) ||
+      // Bars would be drawn over what somebody reads.
+      (command.parallel > 1 && io.stdout.isTerminal && command.groups.some(isSeen));
     this.#board = command.parallel > 1 && !this.#isSilent ? new ProgressBoard(io.stderr) : null;
   }
 

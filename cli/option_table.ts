@@ -41,5 +41,5 @@ export const SECTIONS: Readonly<Record<OptionSection, string>> = {
   "tls": "TLS",
   "proxy": "Proxies",
   "other": "Other",
-  "other protocols": "Protocols that curl speaks and this program does not",
+  "other protocols": "Other protocols of curl's (understood, changes nothing)",
 };

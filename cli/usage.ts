@@ -101,9 +101,12 @@ function optionText(row: OptionRow): string {
 }
 
 /** What an option does, and that it does nothing. */
-export function helpOf({ help, refused, changesNothing }: OptionRow): string {
+export function helpOf({ help, refused, changesNothing, section }: OptionRow): string {
   if (refused !== undefined) return `${help} (${refused})`;
-  return changesNothing === true ? `${help} (understood, changes nothing)` : help;
+  // There the heading says it.
+  return changesNothing === true && section !== "other protocols"
+    ? `${help} (understood, changes nothing)`
+    : help;
 }
 
 /** Text in lines that begin at a column. */

@@ -359,6 +359,23 @@ test("cli: many downloads at once leave a line each, and an error its own", asyn
     }));
 });
 
+test("cli: no bars are drawn over a body that goes to the same terminal", async () => {
+  const handler: RawHandler = async (connection) => {
+    await connection.readHead();
+    await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\na");
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await connection.send("b");
+    connection.end();
+  };
+  await withRawServer(handler, ({ port }) =>
+    inFolder(async (folder) => {
+      const io = memoryIo({ terminal: true });
+      const url = `http://127.0.0.1:${port}/`;
+      assert.equal(await main(["-Z", "-o", join(folder, "one"), url, url], io), 0);
+      assert.deepEqual([io.err(), io.out()], ["", "ab"]);
+    }));
+});
+
 test("M1 cli: -Z with -D keeps the head of every response, whoever comes first", async () => {
   await withServer(async (url) => {
     await inFolder(async (folder) => {
