@@ -4,6 +4,7 @@
  * @module
  */
 import { HttpError } from "../conn/http_error.ts";
+import { PinnedKeyError } from "./transfer_error.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** One line that says what went wrong. */
@@ -16,8 +17,12 @@ export function complaint(thrown: unknown): string {
   return line;
 }
 
-/** Why a redirect was refused here: that says more than that it was. */
+/** Why the command line has refused a redirect or a peer: that says more than that it did. */
 function reasonOf(error: unknown): unknown {
-  const isRefusal = error instanceof HttpError && error.code === "ERR_REDIRECT";
-  return isRefusal && error.cause instanceof HttpError ? error.cause : error;
+  if (!(error instanceof HttpError)) return error;
+  const { code, cause } = error;
+  if (cause instanceof PinnedKeyError) return cause;
+  const isRefusal = code === "ERR_REDIRECT" && cause instanceof HttpError &&
+    (cause.code === "ERR_REDIRECT" || cause.code === "ERR_UNSUPPORTED_SCHEME");
+  return isRefusal ? cause : error;
 }

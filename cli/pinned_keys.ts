@@ -25,12 +25,10 @@ export async function pinnedKeyCheck(pinned: string): Promise<(info: TlsInfo) =>
     ? new Set(pinned.split(";").map(pinnedHash))
     : new Set([await hashOfFile(pinned)]);
   return ({ peerCertificate }) => {
-    if (peerCertificate === null) {
-      throw new PinnedKeyError("this runtime does not tell the peer's key");
-    }
+    if (peerCertificate === null) throw new PinnedKeyError(null);
     const { publicKey } = new X509Certificate(peerCertificate.raw);
     const hash = hashOf(publicKey.export({ type: "spki", format: "der" }));
-    if (!hashes.has(hash)) throw new PinnedKeyError(`its public key is sha256//${hash}`);
+    if (!hashes.has(hash)) throw new PinnedKeyError(hash);
   };
 }
 

@@ -62,4 +62,12 @@ export class TooSlowError extends Error {
 /** A peer whose public key is another one than that of `--pinnedpubkey`. */
 export class PinnedKeyError extends Error {
   override readonly name: string = "PinnedKeyError";
+
+  /** @param hash Of its key, in Base64; null: the runtime does not tell it. */
+  constructor(hash: string | null) {
+    const why = hash === null
+      ? "this runtime does not tell its public key"
+      : `its public key is sha256//${hash}`;
+    super(`The peer is not the one of the pinned key: ${why}`);
+  }
 }

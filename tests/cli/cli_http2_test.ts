@@ -5,7 +5,10 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createSecureServer } from "node:http2";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { startHttp2Server } from "../../examples/http2_server.ts";
 import { certPath } from "../fixtures/cli_server.ts";
 import { runCli } from "../fixtures/cli_in_memory.ts";
@@ -92,5 +95,30 @@ test("a stream that the server resets ends with 92, as curl does", async () => {
     const run = await runCli(["--http2", ...ca, url.replace(/:\d+/, `:${port}`)]);
     assert.equal(run.code, 92);
     await new Promise<void>((resolve) => server.close(() => resolve()));
+  });
+});
+
+test("--har and --trace tell of HTTP/2 too", async () => {
+  await withPlainServer(async (url) => {
+    const folder = await mkdtemp(join(tmpdir(), "roundtrip-http2-"));
+    try {
+      const [har, trace] = ["har", "trace"].map((name) => join(folder, name));
+      const told = ["--har", har, "--trace", trace];
+      const run = await runCli(["--http2-prior-knowledge", ...told, `${url}/a`]);
+      assert.equal(run.code, 0, run.stderr);
+      const [{ request, response }] = JSON.parse(await readFile(har, "utf8")).log.entries;
+      assert.deepEqual(
+        [request.httpVersion, response.httpVersion, request.headersSize, response.headersSize],
+        ["HTTP/2", "HTTP/2", -1, -1],
+      );
+      assert.equal(request.headers[0].name, ":authority");
+      assert.equal(response.content.text, "GET /a on stream 1\n");
+      assert.match(
+        await readFile(trace, "utf8"),
+        /^0000: 50 52 49 20 2a 20 48 54 54 50 2f 32 2e 30 0d 0a PRI \* HTTP\/2\.0\.\.$/m,
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

@@ -258,7 +258,7 @@ test("cli: --max-time ends with 28 before the head and within the body", async (
   await withServer(async (url) => {
     const silent = await runCli(["--max-time", "0.3", `${url}/silence`]);
     failed(silent, 28, /\[ERR_TIMEOUT, response-header\]/);
-    const stalled = await runCliProcess(["-m", ".5", `${url}/stall`]);
+    const stalled = await runCliProcess(["-m", "3.5", `${url}/stall`]);
     failed(stalled, 28, /\[ERR_TIMEOUT, body\]/);
     assert.equal(textOf(stalled.stdout), "half");
     assert.equal(wellDone(await runCli(["--max-time", "50", `${url}/hello`])), "hello");
