@@ -4,7 +4,7 @@
  * @module
  */
 import { HttpError } from "../conn/http_error.ts";
-import { PinnedKeyError } from "./transfer_error.ts";
+import { pinnedKeyErrorIn } from "./transfer_error.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** One line that says what went wrong. */
@@ -20,8 +20,9 @@ export function complaint(thrown: unknown): string {
 /** Why the command line has refused a redirect or a peer: that says more than that it did. */
 function reasonOf(error: unknown): unknown {
   if (!(error instanceof HttpError)) return error;
+  const pinned = pinnedKeyErrorIn(error);
+  if (pinned !== null) return pinned;
   const { code, cause } = error;
-  if (cause instanceof PinnedKeyError) return cause;
   const isRefusal = code === "ERR_REDIRECT" && cause instanceof HttpError &&
     (cause.code === "ERR_REDIRECT" || cause.code === "ERR_UNSUPPORTED_SCHEME");
   return isRefusal ? cause : error;

@@ -11,7 +11,7 @@ import {
   ContinueError,
   FileSizeError,
   InterfaceError,
-  PinnedKeyError,
+  pinnedKeyErrorIn,
   StatusError,
   TooSlowError,
   UserInUrlError,
@@ -78,7 +78,7 @@ function httpCode(error: HttpError): number {
     case "ERR_PROXY":
       return proxyCode(error);
     case "ERR_TLS":
-      if (error.cause instanceof PinnedKeyError) return 90;
+      if (pinnedKeyErrorIn(error) !== null) return 90;
       return isRefusedCertificate(error) ? 60 : 35;
     case "ERR_REDIRECT":
       return isRefusedScheme(error.cause) ? 1 : 47;

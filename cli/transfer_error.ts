@@ -71,3 +71,11 @@ export class PinnedKeyError extends Error {
     super(`The peer is not the one of the pinned key: ${why}`);
   }
 }
+
+/** The one among the causes of an error, that of a proxy included; or null. */
+export function pinnedKeyErrorIn(error: unknown): PinnedKeyError | null {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    if (each instanceof PinnedKeyError) return each;
+  }
+  return null;
+}

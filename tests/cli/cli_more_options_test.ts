@@ -5,8 +5,11 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -331,6 +334,106 @@ test("options: --preproxy is passed first, and --proxy-anyauth proves what it is
     const run = await runCli(["--proxy-anyauth", ...proxy, `${url}/hello`]);
     assert.equal(wellDone(run), "hello");
   });
+});
+
+/** A proxy, or a server, that answers nobody who does not prove who asks. */
+async function withAskingServer(use: (port: number) => Promise<void>): Promise<void> {
+  const [cert, key, ca] = await Promise.all(
+    ["localhost.pem", "localhost.key", "ca.pem"].map((name) => readFile(certPath(name))),
+  );
+  const options = { cert, key, ca, requestCert: true, rejectUnauthorized: true };
+  const server = createServer(options, ({ url }, response) => response.end(`asked for ${url}`));
+  server.on("tlsClientError", () => {});
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    await use((server.address() as AddressInfo).port);
+  } finally {
+    const closed = once(server, "close");
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  }
+}
+
+test("options: --cert and --key prove to a server who asks, --proxy-cert and its like to a proxy", async () => {
+  const { publicKey } = new X509Certificate(await readFile(certPath("client.pem")));
+  const [cert, key] = [certPath("client.pem"), certPath("client.key")];
+  await withAskingServer((port) =>
+    inFolder(async (folder) => {
+      const ours = ["--cacert", certPath("ca.pem"), "--cert", cert, "--key", key];
+      const types = ["--cert-type", "PEM", "--key-type", "PEM"];
+      const nobody = await runCli([...ours.slice(0, 2), `https://localhost:${port}/a`]);
+      assert.notEqual(nobody.code, 0);
+      const server = await runCli([...ours, ...types, `https://localhost:${port}/a`]);
+      assert.equal(wellDone(server), "asked for /a");
+      const locked = join(folder, "locked.key");
+      const secret = {
+        type: "pkcs8",
+        format: "pem",
+        cipher: "aes-256-cbc",
+        passphrase: "pw",
+      } as const;
+      await writeFile(locked, createPrivateKey(await readFile(key)).export(secret));
+      const get = (...args: string[]) =>
+        runCli(["-x", `https://localhost:${port}`, ...args, "http://name.test/b"]);
+      const told = "asked for http://name.test/b";
+      const trusted = ["--proxy-cacert", certPath("ca.pem")];
+      const proven = ["--proxy-cert", cert, "--proxy-key", key];
+      const kinds = ["--proxy-cert-type", "PEM", "--proxy-key-type", "pem"];
+      assert.equal(wellDone(await get(...trusted, ...proven, ...kinds)), told);
+      const unlocked = ["--proxy-cert", cert, "--proxy-key", locked, "--proxy-pass", "pw"];
+      assert.equal(wellDone(await get(...trusted, ...unlocked)), told);
+      assert.equal(wellDone(await get("--proxy-insecure", ...proven)), told);
+      await copyFile(certPath("ca.pem"), join(folder, "ca.pem"));
+      assert.equal(wellDone(await get("--proxy-capath", folder, ...proven)), told);
+      assert.equal((await get(...proven)).code, 60);
+      assert.notEqual((await get(...trusted)).code, 0);
+      assert.equal((await get(...trusted, "--proxy-cert", cert)).code, 58);
+      assert.equal((await get("--proxy-cert-type", "P12")).code, 2);
+      const pin = createHash("sha256").update(publicKey.export({ type: "spki", format: "der" }));
+      const pinned = ["--proxy-pinnedpubkey", `sha256//${pin.digest("base64")}`];
+      const other = await get(...trusted, ...proven, ...pinned);
+      assert.equal(other.code, 90, other.stderr);
+      const good = ["--proxy-pinnedpubkey", certPath("localhost.pem")];
+      assert.equal(wellDone(await get(...trusted, ...proven, ...good)), told);
+    })
+  );
+});
+
+test("options: --socks5, --socks5-hostname and --socks4a are ways, and --data-ascii is -d", async () => {
+  await withServer(async (url) => {
+    for (const option of ["--socks5", "--socks5-hostname"]) {
+      const run = await runCli([option, `127.0.0.1:${ports.socks5}`, "-v", `${url}/hello`]);
+      assert.deepEqual([run.code, textOf(run.stdout)], [0, "hello"], run.stderr);
+      const scheme = option === "--socks5" ? "socks5" : "socks5h";
+      assert.ok(run.stderr.includes(`asking proxy ${scheme}://127.0.0.1`), run.stderr);
+    }
+    const echo = JSON.parse(wellDone(await runCli(["--data-ascii", "a=1", `${url}/echo`])));
+    assert.deepEqual([echo.method, echo.body], ["POST", "a=1"]);
+  });
+  const command = parseCommand(["--socks4a", "a.test:1", "b"]);
+  assert.ok(command.kind === "get");
+  assert.deepEqual(command.groups[0].proxies, ["socks4a://a.test:1"]);
+});
+
+test("options: -j leaves out the cookies of a session", async () => {
+  await withServer((url) =>
+    inFolder(async (folder) => {
+      const path = join(folder, "cookies");
+      await writeFile(
+        path,
+        "127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\t1\n" +
+          "127.0.0.1\tFALSE\t/\tFALSE\t4102444800\tkept\t2\n",
+      );
+      const cookiesOf = async (...args: string[]): Promise<string> => {
+        const { rawHeaders } = JSON.parse(wellDone(await runCli([...args, `${url}/echo`])));
+        return rawHeaders[rawHeaders.indexOf("Cookie") + 1];
+      };
+      assert.equal(await cookiesOf("-b", path), "session=1; kept=2");
+      assert.equal(await cookiesOf("-b", path, "-j"), "kept=2");
+    })
+  );
 });
 
 test("options: --skip-existing asks for nothing whose file is there", async () => {

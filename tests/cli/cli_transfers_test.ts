@@ -101,11 +101,13 @@ test("cli: --next begins other options", async () => {
 test("cli: -Z has as many transfers under way as --parallel-max says, and no more", async () => {
   let under = 0;
   let most = 0;
+  let isParallel = true;
+  const three = Promise.withResolvers<void>();
   const handler: RawHandler = async (connection) => {
     await connection.readHead();
     most = Math.max(most, ++under);
-    // Until the others have come, or would have.
-    for (let turn = 0; turn < 50 && under < 3; turn++) await new Promise((r) => setTimeout(r, 2));
+    if (under === 3) three.resolve();
+    if (isParallel) await three.promise;
     under--;
     await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx");
     connection.end();
@@ -115,7 +117,9 @@ test("cli: -Z has as many transfers under way as --parallel-max says, and no mor
     const run = await runCli(["-Z", "--parallel-max", "3", url]);
     assert.deepEqual([run.code, textOf(run.stdout), most], [0, "xxxxxxxxx", 3]);
     most = 0;
+    isParallel = false;
     await runCli([url]);
+    await runCli(["-Z", "--parallel-max-host", "1", url]);
     assert.equal(most, 1);
   });
 });
