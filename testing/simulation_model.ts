@@ -9,6 +9,7 @@ import type { TransportSnapshot, TransportStats } from "../transport/pool/snapsh
 import type { ClientTrace } from "../transport/message/http_request.ts";
 import { RequestScanner, type ScannedRequest } from "./request_scanner.ts";
 import type { SimulatedConn } from "./simulated_conn.ts";
+import { HostTurns } from "./simulated_turns.ts";
 import type { SimulatedNetwork } from "./simulated_network.ts";
 import type { SentResponse, ServerLedger } from "./simulated_server.ts";
 import { type CallersModel, type CallersRequest, SimulationRecord } from "./simulation_record.ts";
@@ -70,6 +71,7 @@ export class SimulationModel extends SimulationRecord<TrackedRequest>
   readonly #responses: SentResponse[] = [];
   /** Which request has which connection, as the traces tell. */
   readonly #holders: Map<number, number> = new Map();
+  readonly #turns: HostTurns = new HostTurns();
 
   constructor(world: SimulationWorld, network: () => SimulatedNetwork) {
     super(() => network().clock.now());
@@ -94,8 +96,10 @@ export class SimulationModel extends SimulationRecord<TrackedRequest>
     this.track(request);
   }
 
-  settled({ id }: CallersRequest, outcome: string): void {
-    this.untrack(this.requests.get(id)!, outcome);
+  settled({ id, host }: CallersRequest, outcome: string): void {
+    const request = this.requests.get(id)!;
+    if (!request.gotConn) this.#turns.left(host);
+    this.untrack(request, outcome);
   }
 
   /** What an error tells must not be better than what happened, in any attempt. */
@@ -137,7 +141,10 @@ export class SimulationModel extends SimulationRecord<TrackedRequest>
   traceOf({ id: requestId }: CallersRequest): ClientTrace {
     const request = this.requests.get(requestId)!;
     return {
-      connectStart: () => void request.dials++,
+      connectStart: () => {
+        request.dials++;
+        this.#turns.given(request.host);
+      },
       connectDone: () => void request.dials--,
       getConn: () => this.#queues(request),
       gotConn: ({ id, reused, wasIdle }) => {
@@ -189,6 +196,8 @@ export class SimulationModel extends SimulationRecord<TrackedRequest>
       this.#holders.delete(id);
       const account = this.#accounts.get(id);
       if (account === undefined) return;
+      // While a host waits for its turn none is idle: it is handed over. What a dial brings was counted.
+      if (error === undefined && account.requests > 0) this.#turns.given(account.conn.host);
       account.idleSinceMs = this.#network().clock.now();
       account.givenBackAt = ++this.#places;
     },
@@ -326,8 +335,10 @@ export class SimulationModel extends SimulationRecord<TrackedRequest>
 
   check(stats: TransportStats, snapshot: TransportSnapshot): void {
     const network = this.#network();
-    const { maxIdleConns } = this.#world.transport;
+    const { maxConns, maxIdleConns } = this.#world.transport;
     if (maxIdleConns > 0 && stats.idle > maxIdleConns) this.fail(`${stats.idle} are idle`);
+    const all = stats.total + stats.dialing;
+    if (maxConns > 0 && all > maxConns) this.fail(`${all} connections to all hosts`);
     if (stats.total !== network.open.size) {
       this.fail(`${network.open.size} connections are open, the transport counts ${stats.total}`);
     }
@@ -358,8 +369,9 @@ export class SimulationModel extends SimulationRecord<TrackedRequest>
     const counts = stats.perHost[key] ?? { idle: 0, active: 0, dialing: 0, waiting: 0 };
     const { idle, active, dialing, waiting } = counts;
     const network = this.#network();
-    const { maxConnsPerHost, maxIdleConnsPerHost, maxDialsPerHost, maxWaitersPerHost } =
+    const { maxConns, maxConnsPerHost, maxIdleConnsPerHost, maxDialsPerHost, maxWaitersPerHost } =
       this.#world.transport;
+    const isFull = maxConns > 0 && stats.idle === 0 && stats.total + stats.dialing >= maxConns;
     let open = 0;
     for (const conn of network.open) if (conn.host === host) open++;
     if (idle + active !== open) this.fail(`${host}: ${open} open, ${idle} idle, ${active} active`);
@@ -388,9 +400,10 @@ export class SimulationModel extends SimulationRecord<TrackedRequest>
       (maxDialsPerHost === 0 || dialing < maxDialsPerHost);
     // Dials of requests that were served otherwise are as good as own ones, while the host answers.
     const spare = all > dialing ? dialing - withDial : 0;
-    if (mayDial && without > mayDialOrNot + spare) {
-      this.fail(`${host}: ${without} wait while a slot is free`);
-    }
+    const waits = mayDial && without > mayDialOrNot + spare;
+    if (waits && !isFull) this.fail(`${host}: ${without} wait while a slot is free`);
+    const wrong = this.#turns.look(host, waits);
+    if (wrong !== null) this.fail(wrong);
     if (
       maxWaitersPerHost > 0 && without - mayDialOrNot - (dialing - withDial) > maxWaitersPerHost
     ) {

@@ -14,6 +14,7 @@ import type { ServerManners } from "./simulated_server.ts";
 export interface SimulatedLimits {
   readonly maxIdleConns: number;
   readonly maxIdleConnsPerHost: number;
+  readonly maxConns: number;
   readonly maxConnsPerHost: number;
   readonly maxWaitersPerHost: number;
   readonly maxDialsPerHost: number;
@@ -72,6 +73,8 @@ export function drawWorld(random: SeededRandom, ages: boolean): SimulationWorld 
     transport: {
       maxIdleConns,
       maxIdleConnsPerHost: random.chance(0.5) ? maxIdleConns : random.integer(0, 3),
+      // Of draws of its own: the worlds of before are the same but for it.
+      maxConns: random.fork(2).pick([0, 0, 0, 1, 2, 4]),
       maxConnsPerHost: limit(1, 5),
       maxWaitersPerHost: limit(1, 6),
       maxDialsPerHost: limit(1, 3),

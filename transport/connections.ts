@@ -59,6 +59,7 @@ export interface ConnectionsOptions extends DialSettings, RoundTripSettings {
   readonly router: Router;
   readonly maxIdle: number;
   readonly maxIdlePerKey: number;
+  readonly maxConns: number;
   readonly maxConnsPerKey: number;
   readonly maxWaitersPerKey: number;
   readonly maxDialsPerKey: number;
@@ -541,6 +542,7 @@ const DISCARD_TEXT: Record<DiscardReason, string> = {
   expired: "The connection was idle too long, or is too old",
   surplus: "Enough connections to its host are idle",
   evicted: "Enough connections are idle",
+  displaced: "Its place was needed for a connection to another host",
   shut: "The transport closed its idle connections",
 };
 

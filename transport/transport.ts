@@ -111,6 +111,7 @@ export class Transport implements RoundTripper, AsyncDisposable {
       closeAfterUse: options.disableKeepAlives ?? false,
       maxIdle,
       maxIdlePerKey: options.maxIdleConnsPerHost ?? maxIdle,
+      maxConns: options.maxConns ?? 0,
       maxConnsPerKey: options.maxConnsPerHost ?? 0,
       maxWaitersPerKey: options.maxWaitersPerHost ?? 0,
       maxDialsPerKey: options.maxDialsPerHost ?? 0,

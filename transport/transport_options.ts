@@ -101,6 +101,15 @@ export interface TransportOptions extends ProxySpeechOptions {
    */
   maxIdleConnsPerHost?: number;
   /**
+   * Connections to all hosts together: being made, in use and idle, each once, however many requests
+   * share it; further requests wait. For a host that needs one an idle connection to another is closed.
+   * Where several hosts wait, each gets one place in its turn, however many of its requests wait.
+   * Connections that were handed over after an upgrade do not count.
+   *
+   * @default {0}
+   */
+  maxConns?: number;
+  /**
    * Connections to one host: being made, in use and idle; further requests wait. No server behind a
    * proxy has more requests under way either.
    *
@@ -244,6 +253,7 @@ const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
   maxContentCodings: "count",
   maxIdleConns: "count",
   maxIdleConnsPerHost: "count",
+  maxConns: "count",
   maxConnsPerHost: "count",
   maxWaitersPerHost: "count",
   maxDialsPerHost: "count",

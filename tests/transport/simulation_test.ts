@@ -207,6 +207,7 @@ test("simulation: finds that a request is repeated that may not be", async () =>
 test("simulation: finds that a limit is passed", async () => {
   for (
     const name of [
+      "maxConns",
       "maxConnsPerHost",
       "maxDialsPerHost",
       "maxIdleConns",
@@ -220,6 +221,7 @@ test("simulation: finds that a limit is passed", async () => {
     assert.match(
       await violation({ makeTransport }),
       {
+        maxConns: /connections to all hosts/,
         maxConnsPerHost: /connections/,
         maxDialsPerHost: /dials/,
         maxIdleConns: /idle/,
@@ -230,7 +232,7 @@ test("simulation: finds that a limit is passed", async () => {
 });
 
 test("simulation: finds that requests wait while a slot is free", async () => {
-  for (const name of ["maxConnsPerHost", "maxDialsPerHost"] as const) {
+  for (const name of ["maxConns", "maxConnsPerHost", "maxDialsPerHost"] as const) {
     const makeTransport = (options: TransportOptions): SimulatedTransport => {
       const limit = options[name]!;
       return new Transport({ ...options, [name]: limit < 2 ? limit : limit - 1 });

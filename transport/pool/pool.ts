@@ -11,6 +11,8 @@ import { LinkedList, ListNode } from "../linked_list.ts";
 export interface PoolLimits {
   readonly maxIdle: number;
   readonly maxIdlePerKey: number;
+  /** Connections under all keys: being made, in use and idle. @default {0} */
+  readonly maxConns?: number;
   /** Connections under one key: being made, in use and idle. */
   readonly maxConnsPerKey: number;
   /** Requests under one key that wait because they may not dial. */
@@ -39,7 +41,7 @@ export interface PoolOwner<C, W> {
 }
 
 /** Why a connection was not kept. */
-export type DiscardReason = "expired" | "surplus" | "evicted" | "shut";
+export type DiscardReason = "expired" | "surplus" | "evicted" | "displaced" | "shut";
 
 /** A request's place in the queues of its key. */
 export interface Ticket<W> {
@@ -88,6 +90,8 @@ class Host<C, W> {
   sharedCount = 0;
   /** Whether there can be any such. */
   readonly mayShare: boolean;
+  /** Among the keys that want one more connection, and may not have it because there are too many in all. */
+  readonly inTurn: ListNode<Host<C, W>> = new ListNode(this);
 
   constructor(key: string, mayShare: boolean) {
     this.key = key;
@@ -126,9 +130,10 @@ class Place<C, W> implements Ticket<W> {
 class Entry<C, W> implements Lease<C> {
   readonly host: Host<C, W>;
   readonly connection: C;
-  /** In the list of the idle ones, or of the open ones, of its host. */
+  /** In the list of the idle ones, or of the open ones, of its host; or of the useless ones of all. */
   readonly inHost: ListNode<Entry<C, W>> = new ListNode(this);
   readonly inLru: ListNode<Entry<C, W>> = new ListNode(this);
+  readonly inLeaving: ListNode<Entry<C, W>> = new ListNode(this);
   /** Requests that it can serve at once. */
   capacity: number;
   taken = 0;
@@ -150,6 +155,16 @@ class Entry<C, W> implements Lease<C> {
 
   get isIdle(): boolean {
     return this.inLru.list !== null;
+  }
+
+  /** Whether it serves no others, so that another key can have its place. */
+  get isLeaving(): boolean {
+    return this.inLeaving.list !== null;
+  }
+
+  /** Whether it can be given one more request. */
+  get hasRoom(): boolean {
+    return this.taken < this.capacity && !this.isLeaving;
   }
 }
 
@@ -177,6 +192,14 @@ export class Pool<C, W> {
   readonly #owner: PoolOwner<C, W>;
   readonly #hosts: Map<string, Host<C, W>> = new Map();
   readonly #lru: LinkedList<Entry<C, W>> = new LinkedList();
+  /** Connections that serve nobody and can serve nobody now, which is not to be idle. */
+  readonly #useless: LinkedList<Entry<C, W>> = new LinkedList();
+  /** Connections under all keys. */
+  #connCount = 0;
+  /** Keys that wait for a place among {@linkcode PoolLimits.maxConns}: each gets one in its turn. */
+  readonly #turns: LinkedList<Host<C, W>> = new LinkedList();
+  /** Connections that go when the last of their requests ends, at most one for each key that waits. */
+  readonly #leaving: LinkedList<Entry<C, W>> = new LinkedList();
   /**
    * How many requests connections under a key could serve at once last, the key that was told longest
    * ago first.
@@ -187,6 +210,11 @@ export class Pool<C, W> {
   constructor(limits: PoolLimits, owner: PoolOwner<C, W>) {
     this.#limits = limits;
     this.#owner = owner;
+  }
+
+  /** How many connections there are, those that are being made too. */
+  get connCount(): number {
+    return this.#connCount;
   }
 
   /** How many connections are idle. */
@@ -228,7 +256,7 @@ export class Pool<C, W> {
   /** Puts an entry that is not idle into the list of the open ones, or takes it out. */
   #list(entry: Entry<C, W>): void {
     const { open } = entry.host;
-    const isOpen = entry.taken > 0 && entry.taken < entry.capacity;
+    const isOpen = entry.taken > 0 && entry.hasRoom;
     if (isOpen === (entry.inHost.list !== null)) return;
     if (isOpen) open.push(entry.inHost);
     else open.remove(entry.inHost);
@@ -248,7 +276,7 @@ export class Pool<C, W> {
     const { maxWaitersPerKey } = this.#limits;
     if (
       maxWaitersPerKey > 0 && host.dialWaiters.size >= maxWaitersPerKey + this.#awaited(host) &&
-      (!this.#mayDial(host) || this.#waitsForRoom(host))
+      (!this.#mayDial(host) || this.#isFull || this.#waitsForRoom(host))
     ) return null;
     const place = new Place(host, waiter);
     const isFirst = host.idleWaiters.size === 0;
@@ -268,6 +296,7 @@ export class Pool<C, W> {
     const place = ticket as Place<C, W>;
     const { host } = place;
     if (!host.mayShare || !this.#mayDial(host) || this.#waitsForRoom(host)) return false;
+    if (this.#isFull) return false;
     if (!host.dialWaiters.remove(place.asDialWaiter)) return false;
     this.#startDial(place);
     return true;
@@ -278,6 +307,7 @@ export class Pool<C, W> {
     const place = ticket as Place<C, W>;
     this.#leaveQueues(place);
     this.#forgetIfEmpty(place.host);
+    if (this.#leaving.size > 0) this.#keepLeaving();
   }
 
   /**
@@ -326,7 +356,8 @@ export class Pool<C, W> {
       // It was to serve all; another does.
       this.#drop(entry, "surplus");
     } else {
-      this.#free(entry, nowMs, expiresAtMs);
+      // Where others wait under its key, it is what they got in their turn.
+      this.#free(entry, nowMs, expiresAtMs, host.idleWaiters.size === 0);
     }
     // Dials may be limited by themselves.
     this.#startDials(host);
@@ -356,21 +387,31 @@ export class Pool<C, W> {
   }
 
   /** A place of a connection is free, or all of them are. */
-  #free(entry: Entry<C, W>, nowMs: number, expiresAtMs: number): void {
+  #free(entry: Entry<C, W>, nowMs: number, expiresAtMs: number, mayYield: boolean = true): void {
     const { host } = entry;
     if (entry.taken === 0) {
       if (this.#shut) return this.#drop(entry, "shut");
       if (expiresAtMs <= nowMs) return this.#drop(entry, "expired");
     }
-    if (entry.taken < entry.capacity && host.idleWaiters.size > 0) {
+    if (mayYield && this.#turns.size > 0 && this.#isAnothersTurn(host)) {
+      if (entry.taken === 0) return this.#drop(entry, "displaced");
+      this.#leave(entry);
+    }
+    if (entry.taken === 0) this.#leaving.remove(entry.inLeaving);
+    if (entry.hasRoom && host.idleWaiters.size > 0) {
       if (entry.taken === 0) this.#owner.kept(entry.connection);
       this.#serveWaiters(entry);
+      if (this.#isLimited) this.#startDials(host);
       return;
     }
-    if (entry.taken > 0) return this.#list(entry);
+    if (entry.taken > 0) {
+      this.#list(entry);
+      if (this.#isLimited) this.#startDials(host);
+      return;
+    }
     // It was among those with places left.
     host.open.remove(entry.inHost);
-    if (entry.capacity === 0) return;
+    if (entry.capacity === 0) return this.#setAside(entry);
     const { maxIdle, maxIdlePerKey, idleTimeoutMs } = this.#limits;
     if (maxIdlePerKey > 0 && host.idle.size >= maxIdlePerKey) return this.#drop(entry, "surplus");
     entry.idleSinceMs = nowMs;
@@ -388,7 +429,7 @@ export class Pool<C, W> {
     const { host } = entry;
     for (
       let place = host.idleWaiters.first;
-      place !== undefined && entry.taken < entry.capacity && !entry.gone;
+      place !== undefined && entry.hasRoom && !entry.gone;
       place = host.idleWaiters.first
     ) {
       this.#leaveQueues(place);
@@ -421,11 +462,15 @@ export class Pool<C, W> {
     entry.capacity = capacity;
     if (entry.isIdle) {
       // It waits, but not for a request.
-      if (capacity === 0) this.#leaveLists(entry);
+      if (capacity === 0) {
+        this.#leaveLists(entry);
+        this.#setAside(entry);
+      }
     } else if (entry.taken > 0) {
       this.#list(entry);
       this.#serveWaiters(entry);
     } else if (capacity > 0) {
+      this.#useless.remove(entry.inHost);
       this.#free(entry, nowMs, expiresAtMs);
     }
     this.#startDials(entry.host);
@@ -550,10 +595,23 @@ export class Pool<C, W> {
   /** Whether one more request under that key would dial at once. */
   mayDial(key: string): boolean {
     const host = this.#hosts.get(key);
+    if (this.#isFull) return false;
     return host === undefined ||
       (this.#mayDial(host) && this.#needsDial(host, host.dialWaiters.size + 1));
   }
 
+  /** Whether the connections under all keys are limited. */
+  get #isLimited(): boolean {
+    return (this.#limits.maxConns ?? 0) > 0;
+  }
+
+  /** Whether there are as many as may be, and none of them can go for another. */
+  get #isFull(): boolean {
+    return this.#isLimited && this.#connCount >= this.#limits.maxConns! &&
+      this.#lru.size + this.#useless.size === 0;
+  }
+
+  /** As far as the limits of its key say. */
   #mayDial(host: Host<C, W>): boolean {
     const { maxConnsPerKey, maxDialsPerKey } = this.#limits;
     return (maxConnsPerKey === 0 || host.connCount < maxConnsPerKey) &&
@@ -597,12 +655,17 @@ export class Pool<C, W> {
     return sharedCount > 0 && open.size + idle.size > 0;
   }
 
+  #wantsDial(host: Host<C, W>): boolean {
+    return host.dialWaiters.size > 0 && this.#mayDial(host) &&
+      this.#needsDial(host, host.dialWaiters.size);
+  }
+
   #startDials(host: Host<C, W>): void {
-    while (
-      host.dialWaiters.size > 0 && this.#mayDial(host) &&
-      this.#needsDial(host, host.dialWaiters.size)
-    ) {
-      this.#startDial(host.dialWaiters.shift()!);
+    if (this.#isLimited) {
+      this.#joinTurns(host);
+      this.#serveTurns();
+    } else {
+      while (this.#wantsDial(host)) this.#startDial(host.dialWaiters.shift()!);
     }
   }
 
@@ -612,7 +675,76 @@ export class Pool<C, W> {
     place.wasFirst = host.connCount === host.dialCount;
     host.connCount++;
     host.dialCount++;
+    this.#connCount++;
+    if (this.#isLimited) {
+      // Before whatever is called: nobody else is to have the place, or the turn.
+      this.#joinTurns(host);
+      if (this.#connCount > this.#limits.maxConns!) {
+        this.#drop(this.#lru.first ?? this.#useless.first!, "displaced");
+      }
+    }
     this.#owner.startDial(place);
+  }
+
+  /** Behind the others, if it wants a connection. */
+  #joinTurns(host: Host<C, W>): void {
+    if (host.inTurn.list === null && this.#wantsDial(host)) this.#turns.push(host.inTurn);
+  }
+
+  /** The key whose turn it is. */
+  #nextInTurn(): Host<C, W> | undefined {
+    for (let host = this.#turns.first; host !== undefined; host = this.#turns.first) {
+      if (this.#wantsDial(host)) return host;
+      this.#turns.remove(host.inTurn);
+    }
+    return undefined;
+  }
+
+  #serveTurns(): void {
+    while (!this.#isFull) {
+      const host = this.#nextInTurn();
+      if (host === undefined) break;
+      this.#turns.remove(host.inTurn);
+      this.#startDial(host.dialWaiters.shift()!);
+    }
+    if (this.#leaving.size > 0) this.#keepLeaving();
+  }
+
+  /**
+   * Whether the place that a connection of `host` has is to be given to another key. If not, and it was
+   * the turn of `host`, it has had it.
+   */
+  #isAnothersTurn(host: Host<C, W>): boolean {
+    const next = this.#nextInTurn();
+    if (next === host) this.#turns.remove(host.inTurn);
+    return next !== undefined && next !== host;
+  }
+
+  /** A connection that many requests share is given no others: it would never be free. */
+  #leave(entry: Entry<C, W>): void {
+    if (entry.isLeaving || this.#leaving.size >= this.#turns.size) return;
+    this.#leaving.push(entry.inLeaving);
+    this.#list(entry);
+  }
+
+  /** Those stay whose place nobody wants any more, or whose own key has the next turn. */
+  #keepLeaving(): void {
+    for (const entry of [...this.#leaving]) {
+      const next = this.#nextInTurn();
+      if (!entry.isLeaving) continue;
+      if (next !== entry.host && this.#leaving.size <= this.#turns.size) continue;
+      this.#leaving.remove(entry.inLeaving);
+      if (next === entry.host) this.#turns.remove(entry.host.inTurn);
+      this.#list(entry);
+      this.#serveWaiters(entry);
+      this.#joinTurns(entry.host);
+    }
+  }
+
+  #setAside(entry: Entry<C, W>): void {
+    if (!this.#isLimited) return;
+    this.#useless.push(entry.inHost);
+    this.#serveTurns();
   }
 
   #dialEnded(place: Place<C, W>): void {
@@ -625,11 +757,13 @@ export class Pool<C, W> {
   #leaveQueues(place: Place<C, W>): void {
     const { host } = place;
     host.dialWaiters.remove(place.asDialWaiter);
+    if (host.dialWaiters.size === 0) this.#turns.remove(host.inTurn);
     if (!host.idleWaiters.remove(place.asIdleWaiter)) return;
     if (host.idleWaiters.size === 0 && host.dialCount > 0) this.#owner.dialsUnwanted(host.key);
   }
 
   #drop(entry: Entry<C, W>, why: DiscardReason): void {
+    if (entry.gone) return;
     this.#detach(entry);
     this.#owner.discard(entry.connection, why);
   }
@@ -651,10 +785,12 @@ export class Pool<C, W> {
   #leaveLists(entry: Entry<C, W>): void {
     entry.inHost.list?.remove(entry.inHost);
     this.#lru.remove(entry.inLru);
+    this.#leaving.remove(entry.inLeaving);
   }
 
   #freeSlot(host: Host<C, W>): void {
     host.connCount--;
+    this.#connCount--;
     this.#startDials(host);
     this.#forgetIfEmpty(host);
   }

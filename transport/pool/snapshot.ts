@@ -67,7 +67,11 @@ export interface Inspected {
   readonly clock: Clock;
   readonly pool: Pool<PooledConnection, ConnectionWaiter>;
   readonly leakedCount: number;
-  readonly options: { readonly maxConnsPerKey: number; readonly maxWaitersPerKey: number };
+  readonly options: {
+    readonly maxConns: number;
+    readonly maxConnsPerKey: number;
+    readonly maxWaitersPerKey: number;
+  };
 }
 
 /** The counts. */
@@ -144,7 +148,7 @@ export function explanation({ clock, pool, options }: Inspected, key: string): s
   }
   const { active, dialing } = pool.counts(key);
   if (pool.mayDial(key)) return "would dial: no idle connection";
-  const { maxConnsPerKey, maxWaitersPerKey } = options;
+  const { maxConns, maxConnsPerKey, maxWaitersPerKey } = options;
   const ahead = pool.queuedCount(key);
   if (maxWaitersPerKey > 0 && ahead >= maxWaitersPerKey) {
     return `would be refused: ${ahead} of ${maxWaitersPerKey} are waiting`;
@@ -152,6 +156,8 @@ export function explanation({ clock, pool, options }: Inspected, key: string): s
   const full = maxConnsPerKey > 0 && active + dialing >= maxConnsPerKey;
   const why = full
     ? `${active + dialing} of ${maxConnsPerKey} busy`
+    : maxConns > 0 && pool.connCount >= maxConns
+    ? `${pool.connCount} of ${maxConns} to all hosts busy`
     : `${dialing} dials are under way`;
   return `would wait: ${why}, ${ahead} ahead`;
 }

@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { HostTurns } from "../../../testing/simulated_turns.ts";
 import { type Lease, Pool, type PoolLimits, type Ticket } from "../../../transport/pool/pool.ts";
 import { test } from "../../support/harness.ts";
 
@@ -275,6 +276,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 const limits: fc.Arbitrary<PoolLimits> = fc.record({
   maxIdle: fc.nat({ max: 4 }),
   maxIdlePerKey: fc.nat({ max: 3 }),
+  maxConns: fc.nat({ max: 4 }),
   maxConnsPerKey: fc.nat({ max: 3 }),
   maxWaitersPerKey: fc.nat({ max: 4 }),
   maxDialsPerKey: fc.nat({ max: 2 }),
@@ -343,12 +345,19 @@ function runModel(given: PoolLimits, operations: Step[]): void {
   const waiting = new Map<number, Ticket<number>>();
   const served = new Set<number>();
   const unwanted = new Set<string>();
+  const turns = new HostTurns();
+  /** The one that is just given back. */
+  let returned: Lease<number> | null = null;
   let nextConnection = 1;
   let nextRequest = 1;
   let nowMs = 0;
   const pool: Pool<number, number> = new Pool<number, number>(given, {
-    startDial: (ticket) => dialing.push(ticket),
+    startDial: (ticket) => {
+      dialing.push(ticket);
+      turns.given(ticket.key);
+    },
     deliver: (waiter, lease) => {
+      if (lease === returned) turns.given(lease.key);
       assert.equal(served.has(waiter), false, "a request is served once");
       served.add(waiter);
       waiting.delete(waiter);
@@ -390,6 +399,7 @@ function runModel(given: PoolLimits, operations: Step[]): void {
         dialing.splice(dialing.indexOf(ticket), 1);
         waiting.delete(ticket.waiter);
         if (step.kind === "dialFailed") {
+          turns.left(ticket.key);
           pool.dialFailed(ticket);
           break;
         }
@@ -408,8 +418,13 @@ function runModel(given: PoolLimits, operations: Step[]): void {
         leased.delete(lease.connection);
         idle.set(lease.connection, lease);
         const waiters = pool.counts(lease.key).waiting;
+        returned = lease;
         pool.giveBack(lease, nowMs);
-        if (waiters > 0) assert.equal(leased.has(lease.connection), true, "it goes to a waiter");
+        returned = null;
+        if (waiters === 0) break;
+        const went = leased.has(lease.connection) ||
+          (given.maxConns! > 0 && !idle.has(lease.connection));
+        assert.equal(went, true, "it goes to a waiter, or for another key");
         break;
       }
       case "break":
@@ -426,6 +441,7 @@ function runModel(given: PoolLimits, operations: Step[]): void {
         if (ticket === undefined) break;
         waiting.delete(ticket.waiter);
         pool.cancel(ticket);
+        turns.left(ticket.key);
         break;
       }
       case "wait":
@@ -436,6 +452,10 @@ function runModel(given: PoolLimits, operations: Step[]): void {
   }
 
   function check(): void {
+    const inAll = idle.size + leased.size + dialing.length;
+    assert.equal(pool.connCount, inAll, "in all");
+    if (given.maxConns! > 0) assert.ok(inAll <= given.maxConns!, "maxConns");
+    const isFull = given.maxConns! > 0 && inAll >= given.maxConns! && idle.size === 0;
     let idleCount = 0;
     for (const key of ["a", "b", "c"]) {
       const counts = pool.counts(key);
@@ -460,7 +480,11 @@ function runModel(given: PoolLimits, operations: Step[]): void {
           (given.maxDialsPerKey === 0 || counts.dialing < given.maxDialsPerKey);
         // A dial whose request was served otherwise will do, where the host is known to answer.
         const relied = total > counts.dialing ? spare : 0;
-        if (isAllowed) assert.ok(without <= relied, "nobody waits while a slot is free");
+        const waits = isAllowed && without > relied;
+        if (!isFull) assert.equal(waits, false, "nobody waits while a slot is free");
+        assert.equal(turns.look(key, waits), null);
+      } else {
+        assert.equal(turns.look(key, false), null);
       }
       idleCount += counts.idle;
     }
