@@ -37,6 +37,7 @@ const CODES: Readonly<Record<HttpErrorCode, number>> = {
   ERR_BODY_LENGTH: 26,
   ERR_TIMEOUT: 28,
   ERR_QUEUE_FULL: 28,
+  ERR_BODY_TOO_LARGE: 63,
   ERR_TLS: 35,
   ERR_REDIRECT: 47,
   ERR_AUTH: 67,

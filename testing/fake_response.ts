@@ -85,6 +85,7 @@ export function fakeResponse(
       },
       attempts: [ANSWERED],
       decoding: null,
+      maxBodyBytes: Infinity,
       ended: Promise.resolve(trailers),
       failure: null,
       bodyDone: () => {},

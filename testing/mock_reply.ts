@@ -47,6 +47,7 @@ const PHASES: Readonly<Record<HttpErrorCode, HttpErrorPhase>> = {
   ERR_MALFORMED_RESPONSE: "response-header",
   ERR_HEADERS_TOO_LARGE: "response-header",
   ERR_INCOMPLETE_BODY: "body",
+  ERR_BODY_TOO_LARGE: "body",
   ERR_DECODE: "body",
   ERR_TIMEOUT: "response-header",
   ERR_QUEUE_FULL: "queue",

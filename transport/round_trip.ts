@@ -378,6 +378,11 @@ export class RoundTrip
     return decodes !== false ? this.#connections.options.decoding : null;
   }
 
+  get maxBodyBytes(): number {
+    const { maxResponseBytes } = this.#connections.options;
+    return (this.request.maxResponseBytes ?? maxResponseBytes) || Infinity;
+  }
+
   get timings(): Timings {
     return this.#attempt.timings;
   }

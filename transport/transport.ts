@@ -113,6 +113,7 @@ export class Transport implements RoundTripper, AsyncDisposable {
       maxIdlePerKey: options.maxIdleConnsPerHost ?? maxIdle,
       maxConns: options.maxConns ?? 0,
       maxConnsPerKey: options.maxConnsPerHost ?? 0,
+      maxResponseBytes: options.maxResponseBytes ?? 0,
       maxWaitersPerKey: options.maxWaitersPerHost ?? 0,
       maxDialsPerKey: options.maxDialsPerHost ?? 0,
       idleTimeoutMs: options.idleConnTimeoutMs ?? 90_000,

@@ -157,6 +157,14 @@ export interface TransportOptions extends ProxySpeechOptions {
   readBufferBytes?: number;
   /**
    * Buffer of each connection for what it writes: 1 or more.
+  /**
+   * Bytes of one body, as they are given to whoever reads it: content codings taken off. The read that
+   * would give more fails with `ERR_BODY_TOO_LARGE`, the first one where the head declares more. What is
+   * coded may be no more either as it comes, but for a 64th and 64 KiB. A request may say otherwise.
+   *
+   * @default {0}
+   */
+  maxResponseBytes?: number;
    *
    * @default {4096}
    */
@@ -279,6 +287,7 @@ const LEAST_SHARE_BYTES = 512;
 
 /** What each of {@linkcode Http2Options} must be. */
 const HTTP2_OPTIONS: Record<keyof Http2Options, (value: unknown) => boolean> = {
+  maxResponseBytes: "count",
   priorKnowledge: (value) => typeof value === "boolean",
   maxConcurrentStreams: (value) => isBetween(value, 1, MAX_WINDOW_BYTES),
   whenFull: (value) => value === "dial" || value === "wait",

@@ -168,12 +168,14 @@ class ResumedExchange implements ResponseExchange {
   readonly request: HttpRequest;
   readonly context: AsyncContext | null;
   readonly decoding = null;
+  readonly maxBodyBytes: number;
   readonly failure = null;
   readonly #first: HttpResponse;
   readonly #bodyEnd: BodyEnd = new BodyEnd();
 
-  constructor(request: HttpRequest, first: HttpResponse, context: AsyncContext | null) {
+  constructor(request: HttpRequest, first: ReceivedResponse, context: AsyncContext | null) {
     this.request = request;
+    this.maxBodyBytes = first.maxBodyBytes;
     this.context = context;
     this.#first = first;
   }

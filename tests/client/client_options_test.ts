@@ -23,6 +23,7 @@ const EVERYTHING: Required<Omit<HttpRequestInit, "protocol" | "json" | "searchPa
   close: true,
   http2: false,
   decompress: "known",
+  maxResponseBytes: 9,
   signal: new AbortController().signal,
   timeoutMs: 7,
   trace: {},

@@ -12,7 +12,10 @@ import { BodyDigests } from "./body_digests.ts";
 import type { HttpRequest } from "./http_request.ts";
 import { parseIntegrity } from "./integrity.ts";
 import { ProgressCounter } from "../progress.ts";
-import { type BodySteps, NO_STEPS } from "./response_body.ts";
+import { type BodySteps, NO_STEPS, tooLarge } from "./response_body.ts";
+
+/** Bytes. What a coding may add to content that it cannot make smaller: heads, names, empty blocks. */
+const CODED_GRACE_BYTES = 64 * 1024;
 
 /** How far content may be decoded. Counts; Infinity: no limit. */
 export interface DecodingLimits {
@@ -29,6 +32,8 @@ export interface BodyWishes {
   readonly context: AsyncContext | null;
   /** Null where content codings are not taken off. */
   readonly decoding: DecodingLimits | null;
+  /** Bytes of the body, decoded; Infinity: no limit. */
+  readonly maxBodyBytes: number;
 }
 
 /** What is done to the content of one response. */
@@ -42,11 +47,17 @@ export function bodySteps(
   const coded = head.fields.contentEncoding !== -1;
   const asked = request.onDownloadProgress !== null || request.digest !== null ||
     request.integrity !== null;
-  if ((!coded && !asked) || framing.kind === "tunnel") return NO_STEPS;
+  const isLimited = wishes.maxBodyBytes < Infinity;
+  if ((!coded && !asked && !isLimited) || framing.kind === "tunnel") return NO_STEPS;
   const hasContent = framing.kind !== "none";
   const hook = request.onDownloadProgress;
+  const decoded = coded && hasContent ? decoding(head, wishes) : NO_STEPS;
+  const limited = isLimited && hasContent
+    ? withLimit(decoded, content, wishes.maxBodyBytes)
+    : decoded;
+  if (limited === NO_STEPS && !asked) return NO_STEPS;
   return {
-    ...(coded && hasContent ? decoding(head, wishes) : NO_STEPS),
+    ...limited,
     digests: digests(head, content, request),
     progress: hook === null || !hasContent
       ? null
@@ -73,6 +84,18 @@ function decoding(head: ResponseHead, { request, decoding }: BodyWishes): BodySt
     else return { ...NO_STEPS, refusal: refusal(`its content coding is "${printable(name)}"`) };
   }
   return { ...NO_STEPS, codings, maxExpansionRatio };
+}
+
+/** How much may be given, where it is not known yet that there is no more. */
+function withLimit(steps: BodySteps, content: IncomingContent, maxBytes: number): BodySteps {
+  const { framing, whole } = content;
+  const declared = framing.kind === "length" ? framing.bytes : whole?.length ?? null;
+  const isCoded = steps.codings.length > 0;
+  const maxWireBytes = isCoded ? maxBytes + maxBytes / 64 + CODED_GRACE_BYTES : maxBytes;
+  if (declared !== null && declared > maxWireBytes) {
+    return { ...steps, refusal: steps.refusal ?? tooLarge(maxBytes) };
+  }
+  return declared !== null && !isCoded ? steps : { ...steps, maxBytes, maxWireBytes };
 }
 
 /** Of a response that has no content of its own nothing is stated, except that it has some. */

@@ -210,6 +210,11 @@ export interface HttpRequestInit {
    * as true, but content with a coding that cannot be taken off stays as it came.
    */
   decompress?: boolean | "known";
+  /**
+   * Bytes of the body of the response, as they are read; the read that would give more fails with
+   * `ERR_BODY_TOO_LARGE`. 0: as many as come. Default: as the transport is told.
+   */
+  maxResponseBytes?: number;
   /** Aborting rejects with `signal.reason`, in any phase. */
   signal?: AbortSignal;
   /** Milliseconds for everything, the body included. 0 is off. @default {0} */
@@ -290,6 +295,7 @@ const KEPT_NAMES: ReadonlySet<Exclude<keyof HttpRequestInit, Given>> = new Set([
   "http2",
   "protocol",
   "decompress",
+  "maxResponseBytes",
   "signal",
   "timeoutMs",
   "trace",
@@ -366,6 +372,8 @@ export class HttpRequest {
   readonly protocol: string | null;
   /** Whether content codings are taken off; null: as the transport decides. */
   readonly decompress: boolean | "known" | null;
+  /** Bytes of the body of the response; 0: as many as come; null: as the transport is told. */
+  readonly maxResponseBytes: number | null;
   /** Ends the exchange, in any phase. */
   readonly signal: AbortSignal | null;
   /** Milliseconds for everything, the body included; 0 is off. */
@@ -456,6 +464,10 @@ export class HttpRequest {
     this.protocol = init.protocol === undefined ? null : `${init.protocol}`;
     if (this.protocol !== null) checkProtocol(this.protocol, this.method, this.http2);
     this.decompress = init.decompress === "known" ? "known" : flag("decompress", init.decompress);
+    this.maxResponseBytes = init.maxResponseBytes ?? null;
+    if (this.maxResponseBytes !== null && !isCount(this.maxResponseBytes)) {
+      throw invalid(`maxResponseBytes is no count of bytes: ${this.maxResponseBytes}`);
+    }
     this.signal = init.signal ?? null;
     if (this.signal !== null && !isSignal(this.signal)) {
       throw invalid("signal is not an AbortSignal");

@@ -154,6 +154,8 @@ export interface ResponseExchange extends BodyExchange {
   readonly attempts: readonly Attempt[];
   /** Null where the exchange has not undertaken to take content codings off. */
   readonly decoding: DecodingLimits | null;
+  /** Bytes of the body, decoded; Infinity: no limit. */
+  readonly maxBodyBytes: number;
   /** Settles when the body has ended, with its trailers if there were any. */
   readonly ended: Promise<HttpHeaders | null>;
 }
@@ -264,6 +266,11 @@ export class ReceivedResponse implements HttpResponse {
 
   get timings(): Timings {
     return this.#exchange.timings;
+  }
+
+  /** Bytes of the body, decoded; Infinity: no limit. */
+  get maxBodyBytes(): number {
+    return this.#exchange.maxBodyBytes;
   }
 
   /** What is known of the attempts that led to it. */

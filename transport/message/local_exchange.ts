@@ -100,6 +100,7 @@ class LocalExchange implements ResponseExchange {
     tls: null,
   };
   readonly decoding: null = null;
+  readonly maxBodyBytes: number;
   failure: { error: unknown } | null = null;
   readonly #controller: AbortController = new AbortController();
   readonly #startedAtMs: number = systemClock.now();
@@ -112,6 +113,7 @@ class LocalExchange implements ResponseExchange {
 
   constructor(request: HttpRequest) {
     this.request = request;
+    this.maxBodyBytes = (request.maxResponseBytes ?? 0) || Infinity;
     this.context = callersContext(request);
     this.#tracer = tracerOf(null, request, this.context);
   }

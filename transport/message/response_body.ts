@@ -27,7 +27,7 @@ export interface ResponseBody extends AsyncIterable<Uint8Array> {
    *
    * @returns 1..`p.length`, or null at the end of the body.
    * @throws {HttpError} `ERR_INCOMPLETE_BODY`, `ERR_MALFORMED_RESPONSE`, `ERR_CONNECTION_LOST`,
-   * `ERR_DECODE`, `ERR_TIMEOUT`; `ERR_BODY_CLOSED` after `close()`. Or the signal's reason.
+   * `ERR_DECODE`, `ERR_BODY_TOO_LARGE`, `ERR_TIMEOUT`; `ERR_BODY_CLOSED` after `close()`. Or the signal's reason.
    */
   read(p: Uint8Array): Promise<number | null>;
   /**
@@ -83,6 +83,10 @@ export interface BodySteps {
   readonly codings: readonly ContentCoding[];
   /** Decoded bytes for one coded byte; Infinity: no limit. */
   readonly maxExpansionRatio: number;
+  /** Bytes that are given at the most; Infinity: no limit, or known not to be reached. */
+  readonly maxBytes: number;
+  /** The same of bytes as they come. */
+  readonly maxWireBytes: number;
   /** Why the content cannot be read at all, null if it can. */
   readonly refusal: HttpError | null;
   /** What it is checked against, or null. */
@@ -95,19 +99,21 @@ export interface BodySteps {
 export const NO_STEPS: BodySteps = {
   codings: [],
   maxExpansionRatio: Infinity,
+  maxBytes: Infinity,
+  maxWireBytes: Infinity,
   refusal: null,
   digests: null,
   progress: null,
 };
 
 /** Whether the content is given as it came: whoever has it whole has nothing more to do. */
-export function isGivenAsIs({ codings, refusal, digests, progress }: BodySteps): boolean {
-  return codings.length === 0 && refusal === null && digests === null && progress === null;
+export function isGivenAsIs(steps: BodySteps): boolean {
+  return !isChecked(steps) && steps.progress === null;
 }
 
 /** Whether giving the content can fail although all of it has come. */
-export function isChecked({ codings, refusal, digests }: BodySteps): boolean {
-  return codings.length > 0 || refusal !== null || digests !== null;
+export function isChecked({ codings, refusal, digests, maxBytes }: BodySteps): boolean {
+  return codings.length > 0 || refusal !== null || digests !== null || maxBytes < Infinity;
 }
 
 /** What a read brings: a count, or an array of its own. */
@@ -126,6 +132,7 @@ export class IncomingBody implements ResponseBody {
   readonly #wholeBytes: number;
   #wholeAt = 0;
   #wireBytes = 0;
+  #givenBytes = 0;
   /** What the decoders read; null without. */
   #coded: GatheredContent | null = null;
   #pieceBytes = SMALL_PIECE_BYTES;
@@ -181,14 +188,18 @@ export class IncomingBody implements ResponseBody {
     this.#checkFailure();
     this.#reading = true;
     const roomBytes = p?.length;
-    const { refusal, digests } = this.#steps;
+    const { refusal, digests, maxBytes } = this.#steps;
     try {
       if (refusal !== null) throw refusal;
       if (digests !== null && !digests.loaded) await digests.load();
       const brought = await (this.#source === null ? this.#readWire(p) : this.#source.read(p!));
       // Closed meanwhile: this end is not the body's.
       this.#checkFailure();
-      if (brought !== null) digests?.content(bytesOf(brought, p));
+      if (brought !== null) {
+        this.#givenBytes += typeof brought === "number" ? brought : brought.length;
+        if (this.#givenBytes > maxBytes) throw tooLarge(maxBytes);
+        digests?.content(bytesOf(brought, p));
+      }
       if (brought === null || (this.#source === null && this.#wireEnded)) {
         if (!this.#done) {
           digests?.verify(this.#content.trailers);
@@ -375,7 +386,7 @@ export class IncomingBody implements ResponseBody {
   async #decodeAtOnce(): Promise<Uint8Array<ArrayBuffer> | null> {
     this.#checkFailure();
     this.#reading = true;
-    const { codings, digests } = this.#steps;
+    const { codings, digests, maxBytes } = this.#steps;
     try {
       if (digests !== null && !digests.loaded) await digests.load();
       const zlib = loadedZlib() ?? await loadZlib();
@@ -386,6 +397,7 @@ export class IncomingBody implements ResponseBody {
       this.#checkFailure();
       const decoded = hasCome ? decodeWhole(zlib, codings, this.#coded!.all) : null;
       if (decoded === null) return null;
+      if (decoded.length > maxBytes) throw tooLarge(maxBytes);
       digests?.content(decoded);
       digests?.verify(this.#content.trailers);
       this.#finish(undefined);
@@ -463,9 +475,10 @@ export class IncomingBody implements ResponseBody {
   /** Content came over the wire. */
   #came(bytes: Uint8Array): void {
     this.#wireBytes += bytes.length;
-    const { digests, progress } = this.#steps;
+    const { digests, progress, maxBytes, maxWireBytes } = this.#steps;
     digests?.wire(bytes);
     progress?.add(bytes.length);
+    if (this.#wireBytes > maxWireBytes) throw tooLarge(maxBytes);
   }
 
   #checkFailure(): void {
@@ -507,6 +520,12 @@ export async function readPiece(body: ResponseBody): Promise<Uint8Array<ArrayBuf
   const p = makePiece(PIECE_BYTES);
   const n = await body.read(p);
   return n === null ? null : p.subarray(0, n);
+}
+
+/** More comes, or is declared, than was wanted. */
+export function tooLarge(maxBytes: number): HttpError {
+  const message = `The body of the response is more than ${maxBytes} bytes`;
+  return new HttpError("ERR_BODY_TOO_LARGE", message, { phase: "body" });
 }
 
 function arrayLost(): HttpError {

@@ -25,6 +25,8 @@ export interface RoundTripSettings {
   /** The codings asked for on the caller's behalf, as in the field; empty: none. */
   readonly acceptEncoding: string;
   readonly decoding: DecodingLimits;
+  /** Of one body. */
+  readonly maxResponseBytes: number;
   readonly closeAfterUse: boolean;
   /** Whether a `Proxy-Authorization` is for a proxy alone: there are proxies. */
   readonly usesProxies: boolean;
