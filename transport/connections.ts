@@ -27,6 +27,8 @@ import type {
 import { Deadlines } from "./deadlines.ts";
 import { Dial, type DialSettings } from "./route/dial.ts";
 import { CalmKeys } from "./pool/calm_keys.ts";
+import { waitForConnection } from "./pool/connection_wait.ts";
+import { WarmConnections, type WarmHost } from "./pool/warm_connections.ts";
 import { Dials } from "./pool/dials.ts";
 import type { HttpRequest } from "./message/http_request.ts";
 import type { HttpResponse } from "./message/http_response.ts";
@@ -65,6 +67,8 @@ export interface ConnectionsOptions extends DialSettings, RoundTripSettings {
   readonly maxDialsPerKey: number;
   readonly idleTimeoutMs: number;
   readonly protocol: ClientConnectionOptions & { life: ConnectionLife };
+  /** Connections that are kept ready. */
+  readonly warm: readonly WarmHost[];
   /** Null: HTTP/2 is not spoken. */
   readonly http2: Required<Http2Options> | null;
 }
@@ -120,6 +124,8 @@ export class Connections
   /** Settles when no round trip is under way any more. */
   #quiet: PromiseWithResolvers<void> | null = null;
   readonly #sweep: IdleSweep;
+  /** Null: none are kept ready. */
+  readonly #warm: WarmConnections | null;
 
   constructor(options: ConnectionsOptions) {
     this.options = options;
@@ -136,6 +142,7 @@ export class Connections
     const waitsWhenFull = options.http2?.whenFull === "wait";
     this.pool = new Pool({ ...options, waitsWhenFull }, this);
     this.#sweep = new IdleSweep(options.clock, (nowMs) => this.pool.sweep(nowMs));
+    this.#warm = options.warm.length === 0 ? null : new WarmConnections(options.warm, this);
   }
 
   get leakedCount(): number {
@@ -164,6 +171,12 @@ export class Connections
   async connect(request: HttpRequest): Promise<LeasedConnection> {
     this.checkOpen();
     return await leaseConnection(request, this);
+  }
+
+  /** Has a connection made for later requests, unless one is there. */
+  async preconnect(request: HttpRequest): Promise<void> {
+    this.checkOpen();
+    await waitForConnection(request, this, (route) => route, (carrier) => carrier.giveBack());
   }
 
   get destroyed(): AbortSignal {
@@ -209,6 +222,7 @@ export class Connections
 
   async close(): Promise<void> {
     this.#closed ??= { reason: closedError() };
+    this.#warm?.stop();
     this.pool.shut();
     if (this.#roundTrips.size > 0) {
       this.#quiet ??= Promise.withResolvers<void>();
@@ -235,6 +249,7 @@ export class Connections
     close: (connection: PooledConnection, reason: unknown) => void,
   ): void {
     this.#closed ??= { reason };
+    this.#warm?.stop();
     this.#ended ??= { reason };
     this.#ending?.abort(reason);
     this.pool.shut();
@@ -402,6 +417,8 @@ export class Connections
   connectionLeft(connection: PooledConnection): void {
     this.#open.remove(connection.place);
     this.pool.remove(connection.lease!);
+    const { route: { key }, exchangeCount, bornAtMs } = connection;
+    this.#warm?.lost(key, exchangeCount === 0 ? bornAtMs : -Infinity);
   }
 
   connectionGone(connection: PooledConnection, error: unknown): void {
@@ -478,6 +495,7 @@ export class Connections
       // Served by another connection, the request may be waiting again, in another place.
       const wasWaiting = ticket.isWaiting;
       this.pool.dialFailed(ticket);
+      this.#warm?.dialFailed(ticket.key);
       if (wasWaiting) waiter.dialFailed(error);
       return;
     } finally {
@@ -491,6 +509,7 @@ export class Connections
     this.pool.dialled(ticket, connection.lease, this.clock.now(), connection.expiresAtMs);
     if (connection.kept) connection.unref();
     this.#sweepFor(connection.lease);
+    this.#warm?.dialled(ticket.key);
   }
 
   /** What is known of the server from connections before; undefined: nothing. */

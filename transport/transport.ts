@@ -23,7 +23,12 @@ import { Router } from "./route/route.ts";
 import type { LeasedConnection } from "./pool/leased_connection.ts";
 import { checkOffered } from "./route/spoken_protocol.ts";
 import type { TransportSnapshot, TransportStats } from "./pool/snapshot.ts";
-import { checkedOptions, http2Options, type TransportOptions } from "./transport_options.ts";
+import {
+  checkedOptions,
+  http2Options,
+  type TransportOptions,
+  warmHosts,
+} from "./transport_options.ts";
 
 /** Takes a request and returns its response. */
 export interface RoundTripper {
@@ -58,7 +63,7 @@ export class Transport implements RoundTripper, AsyncDisposable {
   readonly #protocols: Map<string, RoundTripper> = new Map();
 
   /**
-   * Makes a transport; it opens nothing until it is used.
+   * Makes a transport; it opens nothing until it is used, but for `warmConns`.
    *
    * Later changes to `options` and to what they hold have no effect.
    *
@@ -108,12 +113,13 @@ export class Transport implements RoundTripper, AsyncDisposable {
         maxExpansionRatio: (options.maxExpansionRatio ?? 1000) || Infinity,
         maxCodings: (options.maxContentCodings ?? 2) || Infinity,
       },
+      maxResponseBytes: options.maxResponseBytes ?? 0,
       closeAfterUse: options.disableKeepAlives ?? false,
+      warm: warmHosts(options, isOwn),
       maxIdle,
       maxIdlePerKey: options.maxIdleConnsPerHost ?? maxIdle,
       maxConns: options.maxConns ?? 0,
       maxConnsPerKey: options.maxConnsPerHost ?? 0,
-      maxResponseBytes: options.maxResponseBytes ?? 0,
       maxWaitersPerKey: options.maxWaitersPerHost ?? 0,
       maxDialsPerKey: options.maxDialsPerHost ?? 0,
       idleTimeoutMs: options.idleConnTimeoutMs ?? 90_000,
@@ -210,6 +216,22 @@ export class Transport implements RoundTripper, AsyncDisposable {
     const request = new HttpRequest(url, options);
     if (!isOwn(request.scheme)) throw unsupported(request);
     return await this.#connections.connect(request);
+  }
+
+  /**
+   * Makes a connection to a host ready for later requests, unless one is idle or, over HTTP/2, has room;
+   * settles once it is there. It waits for limits as a request does, and is idle then: it may be closed
+   * again before it is of use.
+   *
+   * Cancel: the signal; a dial under way goes on for others.
+   *
+   * @param url Scheme, host and port count.
+   * @throws {HttpError} As {@linkcode Transport.roundTrip}, for getting a connection.
+   */
+  async preconnect(url: string | URL, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const request = new HttpRequest(url, options);
+    if (!isOwn(request.scheme)) throw unsupported(request);
+    await this.#connections.preconnect(request);
   }
 
   /** Closes the connections that wait for a request, and forgets the TLS sessions. */

@@ -11,7 +11,8 @@ import type { ContentCoding } from "../http/content_coding.ts";
 import type { ParserMode } from "../http/deviation.ts";
 import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "../http2/window_sizes.ts";
 import type { Clock } from "./clock.ts";
-import type { ClientTrace } from "./message/http_request.ts";
+import { type ClientTrace, HttpRequest } from "./message/http_request.ts";
+import type { WarmHost } from "./pool/warm_connections.ts";
 import type { ProxySpeechOptions } from "./route/proxy_settings.ts";
 import type { ProxyOption } from "./route/route.ts";
 
@@ -92,6 +93,16 @@ export interface TransportOptions extends ProxySpeechOptions {
   maxExpansionRatio?: number;
   /** Content codings of one body that are taken off; more fail with `ERR_DECODE`. @default {2} */
   maxContentCodings?: number;
+  /**
+   * How many connections are kept ready, by the URL of a host, whose path does not count: made as soon
+   * as the transport is, and again when one is lost. Those in use count too. They do not keep the
+   * process alive, and are gone when the transport is closed or destroyed. After failures in a row the
+   * next dial waits, from half a second to a minute. A limit on connections comes first: no other is
+   * closed for these. More than the limits let stay is `ERR_INVALID_REQUEST`.
+   *
+   * @default {{}}
+   */
+  warmConns?: Record<string, number>;
   /** Idle connections kept in all. @default {100} */
   maxIdleConns?: number;
   /**
@@ -146,6 +157,14 @@ export interface TransportOptions extends ProxySpeechOptions {
   responseHeaderTimeoutMs?: number;
   /** Between two reads of the body that bring something. @default {0} */
   bodyIdleTimeoutMs?: number;
+  /**
+   * Bytes of one body, as they are given to whoever reads it: content codings taken off. The read that
+   * would give more fails with `ERR_BODY_TOO_LARGE`, the first one where the head declares more. What is
+   * coded may be no more either as it comes, but for a 64th and 64 KiB. A request may say otherwise.
+   *
+   * @default {0}
+   */
+  maxResponseBytes?: number;
   /** The heads and the trailer section of one response together. @default {1048576} */
   maxResponseHeaderBytes?: number;
   /**
@@ -157,14 +176,6 @@ export interface TransportOptions extends ProxySpeechOptions {
   readBufferBytes?: number;
   /**
    * Buffer of each connection for what it writes: 1 or more.
-  /**
-   * Bytes of one body, as they are given to whoever reads it: content codings taken off. The read that
-   * would give more fails with `ERR_BODY_TOO_LARGE`, the first one where the head declares more. What is
-   * coded may be no more either as it comes, but for a 64th and 64 KiB. A request may say otherwise.
-   *
-   * @default {0}
-   */
-  maxResponseBytes?: number;
    *
    * @default {4096}
    */
@@ -259,6 +270,7 @@ const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
   acceptEncoding: "codings",
   maxExpansionRatio: "count",
   maxContentCodings: "count",
+  warmConns: "object",
   maxIdleConns: "count",
   maxIdleConnsPerHost: "count",
   maxConns: "count",
@@ -275,6 +287,7 @@ const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
   dialTimeoutMs: "count",
   tlsHandshakeTimeoutMs: "count",
   expectContinueTimeoutMs: "count",
+  maxResponseBytes: "count",
   maxResponseHeaderBytes: "count",
   readBufferBytes: "size",
   writeBufferBytes: "size",
@@ -287,7 +300,6 @@ const LEAST_SHARE_BYTES = 512;
 
 /** What each of {@linkcode Http2Options} must be. */
 const HTTP2_OPTIONS: Record<keyof Http2Options, (value: unknown) => boolean> = {
-  maxResponseBytes: "count",
   priorKnowledge: (value) => typeof value === "boolean",
   maxConcurrentStreams: (value) => isBetween(value, 1, MAX_WINDOW_BYTES),
   whenFull: (value) => value === "dial" || value === "wait",
@@ -360,6 +372,37 @@ export function http2Options(
     pingIntervalMs: options.pingIntervalMs ?? 0,
     pingTimeoutMs: options.pingTimeoutMs ?? 15_000,
   };
+}
+
+/**
+ * The hosts to which connections are kept ready.
+ *
+ * @param isOwn Whether the transport serves URLs of that scheme.
+ * @throws {HttpError} `ERR_INVALID_REQUEST`: no URL of a host, no count, or more than are kept.
+ */
+export function warmHosts(
+  { warmConns = {}, maxIdleConns = 100, maxIdleConnsPerHost, maxConns, maxConnsPerHost }:
+    TransportOptions,
+  isOwn: (scheme: string) => boolean,
+): WarmHost[] {
+  const most = (...limits: (number | undefined)[]): number =>
+    Math.min(...limits.map((limit) => limit || Infinity));
+  const mostOfHost = most(maxIdleConns, maxIdleConnsPerHost, maxConns, maxConnsPerHost);
+  const hosts: WarmHost[] = [];
+  let sum = 0;
+  for (const [url, count] of Object.entries(warmConns)) {
+    if (!isBetween(count, 0, mostOfHost)) throw notWarm(url, `${count}`);
+    sum += count;
+    if (sum > most(maxIdleConns, maxConns)) throw notWarm(url, `${count}: too many in all`);
+    const request = new HttpRequest(url);
+    if (!isOwn(request.scheme)) throw notWarm(url, `${count}: no connections are made there`);
+    if (count > 0) hosts.push({ request, count });
+  }
+  return hosts;
+}
+
+function notWarm(url: string, why: string): HttpError {
+  return invalid(`Transport option warmConns["${printable(url)}"] cannot be ${printable(why)}`);
 }
 
 function isBetween(value: unknown, least: number, most: number): boolean {

@@ -3,10 +3,7 @@
  *
  * @module
  */
-import { abortable } from "../../conn/abortable.ts";
-import { tellFault } from "../../conn/fault.ts";
 import { HttpError } from "../../conn/http_error.ts";
-import { NEVER_SENT, withAttempts } from "../attempt.ts";
 import type { Clock } from "../clock.ts";
 import { connectMethodKey, forwardedMethod, shownKey } from "../route/connect_method.ts";
 import type { Carrier, WholeConnection } from "./carrier.ts";
@@ -19,10 +16,10 @@ import type {
 import type { Deadlines } from "../deadlines.ts";
 import { type HttpRequest, isRequest, notARequest } from "../message/http_request.ts";
 import type { HttpResponse } from "../message/http_response.ts";
-import { http1Route, type Route, type RoutedRequest } from "../route/route.ts";
+import { http1Route, type Route } from "../route/route.ts";
 import type { Ticket } from "./pool.ts";
-import { type Tracer, tracerOf } from "../message/trace.ts";
 import type { UnreadContents } from "./unread_contents.ts";
+import { waitForConnection, type WaitSource } from "./connection_wait.ts";
 
 /** A connection that serves one caller until it is released. */
 export interface LeasedConnection extends AsyncDisposable {
@@ -44,11 +41,7 @@ export interface LeasedConnection extends AsyncDisposable {
 }
 
 /** The transport's connections, as a lease needs them. */
-export interface LeaseSource extends ConnectionSource {
-  /** Aborted when the transport ends at once. */
-  readonly destroyed: AbortSignal;
-  /** @throws Why the transport was closed, if it was. */
-  checkOpen(): void;
+export interface LeaseSource extends WaitSource {
   roundTrip(request: HttpRequest, source: ConnectionSource): Promise<HttpResponse>;
   /**
    * The route, where the egress policy permits the request to take it.
@@ -67,112 +60,12 @@ export function leaseConnection(
   request: HttpRequest,
   source: LeaseSource,
 ): Promise<LeasedConnection> {
-  const route = source.route(request);
-  if (!(route instanceof Promise)) {
-    return leaseRouted({ request, route: http1Route(route) }, source);
-  }
-  // Should the signal be none that can be joined to another.
-  route.catch(() => {});
-  const { signal } = request;
-  const either = signal === null ? source.destroyed : AbortSignal.any([signal, source.destroyed]);
-  return abortable(route, either, {}).then((found) =>
-    leaseRouted({ request, route: http1Route(found) }, source)
-  );
-}
-
-function leaseRouted(wanted: RoutedRequest, source: LeaseSource): Promise<LeasedConnection> {
-  // Whoever chose the proxy may have closed the transport.
-  source.checkOpen();
-  return new Promise((resolve, reject) => {
-    const waiting = new LeaseWaiter(wanted, source, (connection, error) => {
-      if (connection === null) reject(error);
-      else resolve(new Leased(connection, wanted.request, source));
-    });
-    waiting.start();
-  });
-}
-
-class LeaseWaiter implements ConnectionWaiter {
-  readonly request: HttpRequest;
-  readonly route: Route;
-  readonly waitsSinceMs: number;
-  readonly tracer: Tracer | null;
-  readonly #source: LeaseSource;
-  readonly #settle: (connection: WholeConnection | null, error?: unknown) => void;
-  #ticket: Ticket<ConnectionWaiter> | null = null;
-  #isOver = false;
-
-  constructor(
-    wanted: RoutedRequest,
-    source: LeaseSource,
-    settle: (connection: WholeConnection | null, error?: unknown) => void,
-  ) {
-    this.request = wanted.request;
-    this.route = wanted.route;
-    this.waitsSinceMs = source.clock.now();
-    // What the caller gives for it has no hooks of its own.
-    this.tracer = tracerOf(source.options.trace, this.request, null);
-    this.#source = source;
-    this.#settle = settle;
-  }
-
-  start(): void {
-    const { signal } = this.request;
-    if (signal?.aborted) {
-      this.#settle(null, signal.reason);
-      return;
-    }
-    const idle = this.#source.take(this, this.#source.clock.now());
-    if (idle !== undefined) {
-      this.connectionReady(idle);
-      return;
-    }
-    // A hook may have aborted it.
-    if (signal?.aborted) return this.dialFailed(signal.reason);
-    signal?.addEventListener("abort", this);
-    try {
-      const ticket = this.#source.enqueue(this);
-      // The dialer, or a hook, may have ended it.
-      if (this.#isOver) this.#source.cancel(ticket);
-      else if (ticket.isWaiting) this.#ticket = ticket;
-    } catch (error) {
-      this.dialFailed(error);
-    }
-  }
-
-  handleEvent(): void {
-    this.dialFailed(this.request.signal!.reason);
-  }
-
-  dialStarted(): void {}
-
-  connectionReady(carrier: Carrier): void {
-    if (this.#isOver) return this.#source.giveBack(carrier);
-    this.#stop();
+  return waitForConnection(request, source, http1Route, (carrier) => {
     // Its route is one of HTTP/1.1.
     const connection = carrier.whole!;
     connection.held = true;
-    this.#settle(connection);
-  }
-
-  dialFailed(error: unknown): void {
-    if (this.#isOver) return;
-    // Where the transport ends, its place is still in the queues.
-    if (this.#ticket?.isWaiting) this.#source.cancel(this.#ticket);
-    this.#stop();
-    const phase = error instanceof HttpError ? error.phase : "dial";
-    this.#settle(null, withAttempts(error, phase, [NEVER_SENT]));
-  }
-
-  #stop(): void {
-    this.#isOver = true;
-    this.#ticket = null;
-    try {
-      this.request.signal?.removeEventListener("abort", this);
-    } catch (error) {
-      tellFault("The signal of a request failed", error);
-    }
-  }
+    return new Leased(connection, request, source);
+  });
 }
 
 class Leased implements LeasedConnection, ConnectionSource {

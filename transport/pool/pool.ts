@@ -217,6 +217,11 @@ export class Pool<C, W> {
     return this.#connCount;
   }
 
+  /** Whether there may be one more, without another that goes for it. */
+  get hasPlace(): boolean {
+    return !this.#isLimited || this.#connCount < this.#limits.maxConns!;
+  }
+
   /** How many connections are idle. */
   get idleCount(): number {
     return this.#lru.size;
