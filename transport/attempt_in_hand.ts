@@ -21,6 +21,9 @@ import type { Dial } from "./route/dial.ts";
 import type { RoutedRequest } from "./route/route.ts";
 import { RoundTripTimes } from "./round_trip_times.ts";
 
+/** How often it is looked, in the time that sending may stand still, whether it does. */
+const WRITE_LOOKS = 4;
+
 /** The round trip, as its attempts see it. */
 export interface AttemptOwner extends RoutedRequest {
   readonly tracer: Tracer | null;
@@ -61,6 +64,8 @@ export class AttemptInHand implements ServedExchange {
   readonly #owner: AttemptOwner;
   readonly #source: ConnectionSource;
   #phaseDeadline: Deadline | null = null;
+  /** Until it is looked again whether sending stands still. */
+  #writeDeadline: Deadline | null = null;
   /** What was left before its stream had ended, of which the end is still to be told. */
   #left: Carrier | null = null;
   /** Attempts that were given up for another. */
@@ -101,6 +106,8 @@ export class AttemptInHand implements ServedExchange {
     if (this.#owner.isOver) return this.#source.giveBack(connection);
     // Not before: what it knows until then is the exchange of another.
     this.connection = connection;
+    const { writeIdleTimeoutMs } = this.#source.options;
+    if (writeIdleTimeoutMs > 0) this.#watchWrites(connection, writeIdleTimeoutMs);
     try {
       connection.send(outgoing, this, now);
     } catch (error) {
@@ -113,6 +120,7 @@ export class AttemptInHand implements ServedExchange {
   /** The connection is left to the end of the exchange, of which nothing more is heard. */
   leave(): void {
     const connection = this.connection!;
+    this.stopWatchingWrites();
     this.wasShared = connection.whole === null;
     if (this.wasShared && connection.serves(this)) this.#left = connection;
     this.connection = null;
@@ -153,6 +161,33 @@ export class AttemptInHand implements ServedExchange {
   clearPhaseDeadline(): void {
     this.#source.deadlines.clear(this.#phaseDeadline);
     this.#phaseDeadline = null;
+  }
+
+  /** Ends the round trip where no byte of the request is accepted for so long. */
+  #watchWrites(connection: Carrier, limitMs: number): void {
+    const { content } = this.outgoing!;
+    content?.watch();
+    let acceptedBytes = 0;
+    let idleLooks = 0;
+    const look = (): void => {
+      const { requestBytes, awaitingContinue } = connection;
+      const isIdle = requestBytes === acceptedBytes && !awaitingContinue &&
+        content?.isOwed !== true;
+      idleLooks = isIdle ? idleLooks + 1 : 0;
+      acceptedBytes = requestBytes;
+      if (idleLooks < WRITE_LOOKS) wait();
+      else this.expire("request", `Sending stood still for more than ${limitMs} ms`);
+    };
+    const wait = (): void => {
+      this.#writeDeadline = this.#source.deadlines.set(limitMs / WRITE_LOOKS, look, true);
+    };
+    wait();
+  }
+
+  /** The request was sent, or is given up. */
+  stopWatchingWrites(): void {
+    this.#source.deadlines.clear(this.#writeDeadline);
+    this.#writeDeadline = null;
   }
 
   /** Ends the round trip, and says where its time went. */
@@ -223,6 +258,7 @@ export class AttemptInHand implements ServedExchange {
   wroteRequest(error: unknown): void {
     const owner = this.#owner;
     this.times.wroteAt = this.#source.clock.now();
+    this.stopWatchingWrites();
     // Of a body that is read already, it is the reader's.
     if (!owner.hasResponded) this.clearPhaseDeadline();
     if (!owner.hasResponded && !owner.isOver && error === undefined) {

@@ -31,6 +31,7 @@ import {
 } from "./message/http_response.ts";
 import { type Forwarder, outgoingRequest, requestTarget } from "./message/outgoing.ts";
 import { discardBody, isReplayable } from "./message/request_body.ts";
+import { ReadingPace } from "./reading_pace.ts";
 import { mayReplayAfter } from "./retry.ts";
 import { MAX_PROXY_ANSWERS, type ProxyLogin, type ProxyProof } from "./route/proxy_login.ts";
 import type { ProxyServer } from "./route/proxy_server.ts";
@@ -72,6 +73,8 @@ export class RoundTrip
   readonly #attempt: AttemptInHand;
   readonly #quest: ConnectionQuest;
   readonly #bodyEnd: BodyEnd = new BodyEnd();
+  /** Null: the body may come as slowly as it does. */
+  #pace: ReadingPace | null = null;
 
   constructor(
     request: HttpRequest,
@@ -254,9 +257,18 @@ export class RoundTrip
     else if (content.whole !== null) this.#bodyIsWhole(content, response.isProcessed);
     else {
       this.#isChecked = response.isProcessed;
+      this.#keepPace();
       this.#connections.watch(content, this);
       this.bodyRests(content);
     }
+  }
+
+  #keepPace(): void {
+    const { deadlines, clock, options: { minBytesPerSecond } } = this.#connections;
+    if (minBytesPerSecond === 0) return;
+    this.#pace = new ReadingPace(minBytesPerSecond, { clock, deadlines }, (what) => {
+      this.#attempt.expire("body", what);
+    });
   }
 
   #bodyIsWhole(content: IncomingContent, isProcessed: boolean): void {
@@ -417,11 +429,13 @@ export class RoundTrip
   readBegan(): void {
     const { bodyIdleTimeoutMs } = this.#connections.options;
     this.#attempt.setPhaseDeadline(bodyIdleTimeoutMs, "body", "Waiting for more of the body");
+    this.#pace?.readBegan();
   }
 
   readEnded(wireBytes: number): void {
     this.#bodyEnd.wireBytes += wireBytes;
     this.#attempt.clearPhaseDeadline();
+    this.#pace?.readEnded(wireBytes);
   }
 
   whenLate(late: () => void): () => void {
@@ -442,6 +456,7 @@ export class RoundTrip
     this.#isOver = true;
     this.#attempt.times.endedAt = endedAt;
     this.#attempt.clearPhaseDeadline();
+    this.#pace?.stop();
     this.#isSending = this.#hasResponded && this.#failure === null &&
       this.#attempt.connection!.isSending;
     if (!this.#isSending) this.#forgetLimits();
@@ -463,6 +478,7 @@ export class RoundTrip
   }
 
   #forgetLimits(): void {
+    this.#attempt.stopWatchingWrites();
     this.#connections.deadlines.clear(this.#deadline);
     this.#leaveSignal();
   }

@@ -126,6 +126,8 @@ export class Transport implements RoundTripper, AsyncDisposable {
       poolWaitTimeoutMs: options.poolWaitTimeoutMs ?? 0,
       responseHeaderTimeoutMs: options.responseHeaderTimeoutMs ?? 0,
       bodyIdleTimeoutMs: options.bodyIdleTimeoutMs ?? 0,
+      writeIdleTimeoutMs: options.writeIdleTimeoutMs ?? 0,
+      minBytesPerSecond: options.minBytesPerSecond ?? 0,
       clock,
       dialTimeoutMs: options.dialTimeoutMs ?? 30_000,
       tlsHandshakeTimeoutMs: options.tlsHandshakeTimeoutMs ?? 10_000,

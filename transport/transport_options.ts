@@ -158,6 +158,22 @@ export interface TransportOptions extends ProxySpeechOptions {
   /** Between two reads of the body that bring something. @default {0} */
   bodyIdleTimeoutMs?: number;
   /**
+   * How long a request may be sent without one byte of it being accepted, be it because the network
+   * does not take any, or because an HTTP/2 server gives it no window; up to a quarter more. Time in
+   * which the body's source owes the next piece, or `100 Continue` is waited for, does not count.
+   * `ERR_TIMEOUT` in the phase `request`.
+   *
+   * @default {0}
+   */
+  writeIdleTimeoutMs?: number;
+  /**
+   * Bytes of a body, as they come, for each second: one that brings less over ten seconds of reading
+   * ends with `ERR_TIMEOUT` in the phase `body`. Time in which nobody reads does not count.
+   *
+   * @default {0}
+   */
+  minBytesPerSecond?: number;
+  /**
    * Bytes of one body, as they are given to whoever reads it: content codings taken off. The read that
    * would give more fails with `ERR_BODY_TOO_LARGE`, the first one where the head declares more. What is
    * coded may be no more either as it comes, but for a 64th and 64 KiB. A request may say otherwise.
@@ -283,6 +299,8 @@ const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
   poolWaitTimeoutMs: "count",
   responseHeaderTimeoutMs: "count",
   bodyIdleTimeoutMs: "count",
+  writeIdleTimeoutMs: "count",
+  minBytesPerSecond: "count",
   clock: "object",
   dialTimeoutMs: "count",
   tlsHandshakeTimeoutMs: "count",

@@ -196,6 +196,8 @@ export class OutgoingBody implements OutgoingContent {
   readonly #body: RequestBody;
   readonly #context: AsyncContext | null;
   #begun = false;
+  #isWatched = false;
+  #isOwed = false;
 
   constructor(
     request: HttpRequest,
@@ -211,7 +213,35 @@ export class OutgoingBody implements OutgoingContent {
     this.bytes = lengthBytes === null || counted ? null : body.bytes;
   }
 
+  /** From now on it is known whether {@linkcode OutgoingBody.isOwed}. */
+  watch(): void {
+    this.#isWatched = true;
+  }
+
+  /** Whether the caller owes the next piece, or the trailers. Order: after {@linkcode OutgoingBody.watch}. */
+  get isOwed(): boolean {
+    return this.#isOwed;
+  }
+
   open(): ContentSource {
+    const source = this.#openInContext();
+    if (!this.#isWatched) return source;
+    return {
+      next: () => this.#owed(() => source.next()),
+      cancel: () => source.cancel(),
+    };
+  }
+
+  async #owed<T>(give: () => T | Promise<T>): Promise<T> {
+    this.#isOwed = true;
+    try {
+      return await give();
+    } finally {
+      this.#isOwed = false;
+    }
+  }
+
+  #openInContext(): ContentSource {
     this.#begun = true;
     const context = this.#context;
     if (context === null) return this.#open();
@@ -232,7 +262,7 @@ export class OutgoingBody implements OutgoingContent {
   async trailers(): Promise<[string, string][]> {
     const { trailers } = this.#request;
     if (typeof trailers !== "function") return trailers ?? [];
-    const made: unknown = await within(this.#context, trailers);
+    const made: unknown = await this.#owed(() => within(this.#context, trailers));
     if (!Array.isArray(made) || !made.every((pair) => Array.isArray(pair) && pair.length === 2)) {
       throw invalid("trailers() gave no list of pairs of name and value");
     }

@@ -36,6 +36,9 @@ export interface RoundTripSettings {
   readonly expectContinueTimeoutMs: number;
   readonly responseHeaderTimeoutMs: number;
   readonly bodyIdleTimeoutMs: number;
+  readonly writeIdleTimeoutMs: number;
+  /** Bytes. */
+  readonly minBytesPerSecond: number;
   readonly trace: ClientTrace | null;
 }
 
