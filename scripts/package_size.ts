@@ -26,17 +26,17 @@ interface Budget {
 
 /** What was reached and 3 %. The goals, 50 KiB for a transport and 58 for `createFetch`, are missed. */
 const budgets: readonly Budget[] = [
-  { names: "Transport, HttpRequest", entry: "mod", atOnceKib: 66.6, allKib: 102.9 },
-  { names: "createFetch", entry: "mod", atOnceKib: 83, allKib: 119.3 },
-  { names: "get", entry: "mod", atOnceKib: 75.9, allKib: 112.3 },
+  { names: "Transport, HttpRequest", entry: "mod", atOnceKib: 69, allKib: 105.6 },
+  { names: "createFetch", entry: "mod", atOnceKib: 85.5, allKib: 122.1 },
+  { names: "get", entry: "mod", atOnceKib: 78.5, allKib: 115 },
   { names: "", entry: "mod", atOnceKib: 95.3, allKib: 132.8 },
   { names: "systemDialer", entry: "conn/mod", atOnceKib: 10.3, allKib: 27.3 },
   { names: "", entry: "conn/mod", atOnceKib: 14, allKib: 30.1 },
   { names: "", entry: "http/mod", atOnceKib: 5.5, allKib: 5.5 },
   { names: "", entry: "http1/mod", atOnceKib: 21.9, allKib: 21.9 },
   { names: "", entry: "http2/mod", atOnceKib: 23.5, allKib: 23.5 },
-  { names: "", entry: "cli/mod", atOnceKib: 89.7, allKib: 169.8 },
-  { names: "", entry: "testing/mod", atOnceKib: 136.8, allKib: 157.2 },
+  { names: "", entry: "cli/mod", atOnceKib: 92.2, allKib: 172.3 },
+  { names: "", entry: "testing/mod", atOnceKib: 139.7, allKib: 160.2 },
 ];
 
 /** What a program that imports that comes to. */
