@@ -75,16 +75,31 @@ export function chunksAtOnce(chunks: readonly OutputChunk[], first: OutputChunk)
 function roomOf(path: string, atOnce: ReadonlySet<string>): string | null {
   if (path.endsWith("/mod.ts") || path === "mod.ts") return null;
   const [room] = path.split("/");
+  // A few lines that every adapter needs.
+  if (path === "conn/gone.ts") return "conn";
   if (!atOnce.has(path)) {
     if (room === "http2") return path.includes("server") ? "http2-server" : "http2";
     if (room === "http1" && path.includes("server")) return "http1-server";
-    return null;
+    return /^conn\/runtimes\/./.test(path) ? adapterOf(path) : null;
   }
   // The sizes of windows, which options are checked for.
   if (room === "http2") return "http";
   if (path.startsWith("client/fetch/")) return "fetch";
   // Apart from the errors and buffers of its room: with it come the sockets of every runtime.
   return /^conn\/(?:names\/|dial\.ts|unix_dialer\.ts)/.test(path) ? "dial" : room;
+}
+
+/** In which file a part of the adapters belongs: what each of them needs is one. */
+function adapterOf(path: string): string | null {
+  const [, name] = /([^/]+)\.ts$/.exec(path)!;
+  if (/^(?:node|node_conn|node_intake|lasting_socket|turn_barrier|turn_end)$/.test(name)) {
+    return "node";
+  }
+  // These import modules of Node, and are loaded by others too.
+  return /^(?:node_tls|conn_duplex|kernel_look|played_node)$/.test(name) ||
+      /^(?:bun|deno|workerd|own_authority)/.test(name)
+    ? null
+    : "sockets";
 }
 
 /** Writes the bundles into `dist/`. */
