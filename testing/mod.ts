@@ -27,12 +27,8 @@ export {
   type MockTransport,
   mockTransport,
 } from "./mock_transport.ts";
-export {
-  recordingDialer,
-  type RecordingOptions,
-  replayDialer,
-  type ReplayOptions,
-} from "./recording_dialer.ts";
+export { recordingDialer, type RecordingOptions } from "./recording_dialer.ts";
+export { replayDialer, type ReplayOptions } from "./replay_dialer.ts";
 export type { RecordedRequest } from "./recorded_request.ts";
 export { ScriptedConn, type ScriptedConnOptions, ScriptError } from "./scripted_conn.ts";
 export { type ScriptedDialer, scriptedDialer } from "./scripted_dialer.ts";

@@ -26,6 +26,18 @@ export interface TapedConnection {
   readonly tls: { readonly alpnProtocol: string | null } | null;
   /** What happened on it, in its order. */
   readonly events: readonly TapeEvent[];
+  /** Of HTTP/2: names of the fields whose values are masked. */
+  readonly maskedFields?: readonly string[];
+}
+
+/** Whether HTTP/2 was spoken on it. */
+export function isHttp2({ events }: TapedConnection): boolean {
+  let begin = "";
+  for (const event of events) {
+    if (begin.length >= HTTP2_BEGIN.length) break;
+    if (event.kind === "out") begin += event.bytes;
+  }
+  return begin.startsWith(HTTP2_BEGIN);
 }
 
 /** A tape cannot be written, read, or replayed. */
@@ -36,6 +48,9 @@ export class TapeError extends Error {
 
 /** Of the format. */
 const VERSION = 1;
+
+/** How a client begins with HTTP/2. */
+const HTTP2_BEGIN = "PRI * HTTP/2.0";
 
 /**
  * A tape, for `recordingDialer` to write on and for `replayDialer` to read. Keep its {@linkcode Tape.text} in a file.
@@ -65,13 +80,15 @@ export class Tape {
     for (const [i, line] of rest.entries()) {
       const number = line.conn as number;
       if (line.dial !== undefined && number === events.length + 1) {
-        const { dial: address, tls } = line as unknown as {
+        const { dial: address, tls, maskedFields } = line as unknown as {
           dial: Address;
           tls: TapedConnection["tls"];
+          maskedFields?: string[];
         };
         const own: TapeEvent[] = [];
         events.push(own);
-        tape.add(() => ({ address, tls, events: own }));
+        const fields = maskedFields === undefined ? {} : { maskedFields };
+        tape.add(() => ({ address, tls, events: own, ...fields }));
       } else {
         const own = events[number - 1];
         if (own === undefined) throw new TapeError(`Line ${i + 2} of the tape: of no connection`);
@@ -102,8 +119,9 @@ export class Tape {
    */
   text(): string {
     const lines: unknown[] = [{ tape: VERSION }];
-    for (const [i, { address, tls, events }] of this.connections.entries()) {
-      lines.push({ conn: i + 1, dial: address, tls });
+    for (const [i, { address, tls, events, maskedFields }] of this.connections.entries()) {
+      const fields = maskedFields === undefined ? {} : { maskedFields };
+      lines.push({ conn: i + 1, dial: address, tls, ...fields });
       for (const event of events) {
         const { kind, atMs } = event;
         if (kind === "out" || kind === "in") {

@@ -6,6 +6,7 @@
 import { requestFraming, responseFraming } from "../http1/framing.ts";
 import { type RequestHead, RequestHeadReader } from "../http1/request_head.ts";
 import { ResponseHeadReader } from "../http1/response_head.ts";
+import { latin1 } from "./latin1.ts";
 import { TapeError } from "./tape.ts";
 
 /** Masks a body, or says by returning it that it has no secrets. As many bytes must come back. */
@@ -182,12 +183,17 @@ function maskContent(
     for (let i = 0; i < length; i++, at++) {
       if (masked[at] === content[at]) continue;
       bytes[start + i] = masked[at];
-      const last = spans.at(-1);
-      if (last !== undefined && last[0] + last[1] === start + i) last[1]++;
-      else spans.push([start + i, 1]);
+      addByte(spans, start + i);
     }
   }
   return end;
+}
+
+/** Adds a byte to the last span, or begins one. */
+export function addByte(spans: Spans, at: number): void {
+  const last = spans.at(-1);
+  if (last !== undefined && last[0] + last[1] === at) last[1]++;
+  else spans.push([at, 1]);
 }
 
 /** Where the data of chunks lies, as far as it has come, and where the trailers begin and end. */
@@ -214,12 +220,6 @@ function chunks(
     pieces.push([at, length]);
     at = Math.min(bytes.length, at + size + 2);
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }
 
 function unknown(what: string): TapeError {
