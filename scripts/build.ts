@@ -11,9 +11,10 @@ import { bundle } from "./bundle.ts";
 import { root, runProgram, runtimePath } from "./run_program.ts";
 
 const dist = join(root, "dist");
-// What was built from files that are gone must not be packed; the documentation is never packed.
+// What was built from files that are gone must not be packed. Documentation is not, nor are the programs of pages,
+// which tests may be running.
 for (const name of await readdir(dist).catch(() => [])) {
-  if (name !== "docs") await rm(join(dist, name), { recursive: true });
+  if (!/^docs$|^program-/.test(name)) await rm(join(dist, name), { recursive: true });
 }
 const { code, output } = await runProgram(runtimePath("tsc"), ["-p", "tsconfig.build.json"]);
 if (code === 0) {
