@@ -81,7 +81,7 @@ test("minBytesPerSecond: time in which nobody reads does not count, nor a busy p
   const transport = new Transport({ dialer, clock, minBytesPerSecond: 1_000_000 });
   const going = transport.roundTrip(new HttpRequest("http://a.test/"));
   await until("it is dialled", () => ends.length === 1);
-  await ends[0].write(bytesOf("HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n"));
+  await ends[0].write(bytesOf("HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n"));
   const { body } = await going;
   const p = new Uint8Array(10);
   for (let n = 0; n < 3; n++) {
@@ -91,6 +91,11 @@ test("minBytesPerSecond: time in which nobody reads does not count, nor a busy p
     const reading = body.read(p);
     clock.jump(30_000);
     assert.equal(await reading, 10);
+    const next = body.read(p);
+    clock.advance(100);
+    await turns();
+    await ends[0].write(bytesOf("a".repeat(10)));
+    assert.equal(await next, 10);
   }
   assert.equal(await body.read(p), null);
   assert.equal(transport.stats().idle, 1);

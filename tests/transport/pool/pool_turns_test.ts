@@ -197,6 +197,15 @@ test("maxConns: no more of them go than there are keys that wait", () => {
   bench.giveBack(2);
   bench.request("b4", true);
   assert.deepEqual(bench.said(), ["b4 takes 2"]);
+  // Now there are two.
+  bench.request("d1", true);
+  bench.giveBack(2);
+  bench.request("b5", true);
+  assert.deepEqual(bench.said(), []);
+  bench.cancel("d1");
+  bench.cancel("b5");
+  bench.request("a4", true);
+  assert.deepEqual(bench.said(), ["a4 takes 1"]);
 });
 
 test("maxConns: a connection that can serve nobody goes as one that is idle", () => {
