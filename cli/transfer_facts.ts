@@ -6,6 +6,7 @@
 import type { Address } from "../conn/conn.ts";
 import type { ClientTrace } from "../transport/message/http_request.ts";
 import { attemptsOf, type HttpResponse } from "../transport/message/http_response.ts";
+import { withScheme } from "./option_values.ts";
 
 /** A value of `-w`; null: it is not known, or is not there. */
 export type Fact = string | number | null;
@@ -92,10 +93,12 @@ export class TransferFacts implements ClientTrace {
     const status = response?.status ?? 0;
     const seconds = (value: number): string => value.toFixed(6);
     return new Map<string, Fact>([
+      ["conn_id", response?.connection.id ?? null],
       ["content_type", response?.headers.get("content-type") ?? null],
       ["errormsg", end.message],
       ["exitcode", end.exitCode],
       ["filename_effective", end.file],
+      ["ftp_entry_path", null],
       ["http_code", String(status).padStart(3, "0")],
       ["http_connect", String(this.#proxyStatus).padStart(3, "0")],
       ["http_version", response?.httpVersion ?? "0"],
@@ -106,6 +109,7 @@ export class TransferFacts implements ClientTrace {
       ["num_headers", response === null ? 0 : [...response.headers].length],
       ["num_redirects", redirectsTo(response)],
       ["num_retries", response === null ? 0 : Math.max(0, attemptsOf(response).length - 1)],
+      ["proxy_ssl_verify_result", 0],
       ["redirect_url", location === null ? null : absolute(location, response!.url)],
       ["referer", end.referer],
       ["remote_ip", hostOf(remoteAddr)],
@@ -130,6 +134,10 @@ export class TransferFacts implements ClientTrace {
       ["url", end.url],
       ["url_effective", response?.url ?? end.url],
       ["urlnum", end.number],
+      ["xfer_id", end.number],
+      ...urlFacts("url", withScheme(end.url)),
+      ...urlFacts("urle", response?.url ?? withScheme(end.url)),
+      ["curl_version", `roundtrip/${end.version}`],
       ["roundtrip_version", end.version],
     ]);
   }
@@ -159,6 +167,24 @@ export class TransferFacts implements ClientTrace {
       total: total / 1000,
     };
   }
+}
+
+/** The parts of a URL: `url.host` and so on; those of one that cannot be read are not known. */
+function urlFacts(prefix: string, text: string): [string, Fact][] {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const part = (value: string | undefined): Fact => value || null;
+  const port = url?.port || { "http:": "80", "https:": "443" }[url?.protocol ?? ""];
+  const parts: Record<string, Fact> = {
+    scheme: part(url?.protocol.slice(0, -1)),
+    user: part(url?.username),
+    password: part(url?.password),
+    host: part(url?.hostname),
+    port: part(port),
+    path: part(url?.pathname),
+    query: part(url?.search.slice(1)),
+    fragment: part(url?.hash.slice(1)),
+  };
+  return Object.entries(parts).map(([name, value]) => [`${prefix}.${name}`, value]);
 }
 
 /** How many answers led to it. */

@@ -399,6 +399,18 @@ test("options: -w tells what there is to tell, also of what failed", async () =>
       await told("%header{x-name}|%header{none}|%{url_effective}", `${url}/hello`),
       `helloValue||${url}/hello`,
     );
+    const { port } = new URL(url);
+    assert.equal(
+      await told("|%{url.path} %{urle.path} %{url.port}%{url.query}|%{conn_id}", `${url}/moved`),
+      `hello|/moved /hello ${port}|1`,
+    );
+    assert.equal(
+      await told(
+        "%{url.host} %{url.user}:%{url.password} %{url.query}",
+        "http://a:b@127.0.0.1:1/?c",
+      ),
+      "127.0.0.1 a:b c",
+    );
     assert.equal(
       await told("%{redirect_url}", "--no-follow", `${url}/moved`),
       `over there${url}/hello`,
