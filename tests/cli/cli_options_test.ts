@@ -670,16 +670,23 @@ test("cli: JSON is indented and coloured in a terminal, but not with --raw, -N, 
 });
 
 test("cli: binary content is found wherever it stands, in heads and in what comes late", async () => {
+  const written = Promise.withResolvers<void>();
   await withRawServer(async (connection) => {
     await connection.readHead();
     await connection.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ntext");
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await written.promise;
     await connection.send("\x00bin");
     connection.end();
   }, async ({ port }) => {
-    const io = memoryIo({ terminal: true });
+    const pieces: string[] = [];
+    const write = (bytes: Uint8Array): Promise<void> => {
+      pieces.push(textOf(bytes));
+      written.resolve();
+      return Promise.resolve();
+    };
+    const io = memoryIo({ terminal: true, write });
     assert.equal(await main([`http://127.0.0.1:${port}/`], io), 23);
-    assert.equal(io.out(), "text");
+    assert.deepEqual(pieces, ["text"]);
     assert.match(io.err(), /binary content \(use -o FILE, or "-o -"\)/);
   });
 });
