@@ -42,6 +42,11 @@ export class Http1Playback implements Playback {
     this.#lastAtMs = events[0]?.atMs ?? 0;
   }
 
+  /** Whether all of it was played. */
+  get isOver(): boolean {
+    return this.#events.length === 0;
+  }
+
   next(): PlayedStep | null {
     const event = this.#events[0];
     if (event === undefined || event.kind === "out") return null;

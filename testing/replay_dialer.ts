@@ -5,10 +5,11 @@
  */
 import type { Address, Conn, Dialer, TlsInfo } from "../conn/conn.ts";
 import { addressText, closedError, lostError } from "../conn/conn_error.ts";
-import { HttpError, type HttpErrorCode } from "../conn/http_error.ts";
+import { HttpError, type HttpErrorCode, printable } from "../conn/http_error.ts";
 import type { Clock } from "../transport/clock.ts";
 import { Http1Playback, type Playback, type PlayedStep } from "./playback.ts";
 import { Http2Playback } from "./playback_http2.ts";
+import { MatchingPlayback, tapedExchanges } from "./playback_matching.ts";
 import { isHttp2, type Tape, type TapedConnection, TapeError } from "./tape.ts";
 import { delay } from "./test_delay.ts";
 
@@ -18,6 +19,14 @@ export interface ReplayOptions {
   times?: "none" | "recorded";
   /** By which they come. Default: the runtime's. */
   clock?: Clock;
+  /**
+   * What is answered. `"strict"`: connections and requests in the order of the tape. `"requests"`: a
+   * request with the first exchange of the tape, to the same address, that has not been played and has
+   * sent the same, on as many connections as are dialled. For HTTP/1.1.
+   *
+   * @default {"strict"}
+   */
+  match?: "strict" | "requests";
 }
 
 /**
@@ -25,18 +34,37 @@ export interface ReplayOptions {
  * was dialled, bit for bit as on the tape. What is written has to be what was written then, but for what is
  * masked, which may be anything: of the same length, in HTTP/1.1.
  *
- * @throws {TapeError} From dials and writes: what is asked for is not what is on the tape.
+ * @throws {TapeError} From dials and writes: what is asked for is not what is on the tape. At once: HTTP/2 is
+ * on it, and is to be matched by requests. {@linkcode HttpError} `ERR_INVALID_REQUEST`: another `match`.
  */
 export function replayDialer(tape: Tape, options: ReplayOptions = {}): Dialer {
+  const { match = "strict" } = options;
+  if (match !== "strict" && match !== "requests") {
+    throw new HttpError(
+      "ERR_INVALID_REQUEST",
+      `A tape cannot be matched by "${printable(`${match}`)}"`,
+      {
+        phase: "client",
+      },
+    );
+  }
   const connections = [...tape.connections];
+  const exchanges = match === "strict" ? null : tapedExchanges(connections);
   const dial = (address: Address): Promise<Conn> => {
     const next = connections.findIndex((one) => addressText(one.address) === addressText(address));
     if (next === -1) {
       const cause = new TapeError(`The tape has no further connection to ${addressText(address)}`);
       return Promise.reject(new HttpError("ERR_DIAL", cause.message, { phase: "dial", cause }));
     }
-    const [connection] = connections.splice(next, 1);
-    return Promise.resolve(new ReplayingConn(connection, options));
+    const connection = connections[next];
+    if (exchanges === null) connections.splice(next, 1);
+    const own = exchanges?.get(addressText(address));
+    const playback = own !== undefined
+      ? new MatchingPlayback(own)
+      : isHttp2(connection)
+      ? new Http2Playback(connection)
+      : new Http1Playback(connection);
+    return Promise.resolve(new ReplayingConn(connection, playback, options));
   };
   return {
     securesDials: true,
@@ -67,7 +95,7 @@ class ReplayingConn implements Conn {
   #failure: unknown = null;
   #wake: () => void = () => {};
 
-  constructor(connection: TapedConnection, options: ReplayOptions) {
+  constructor(connection: TapedConnection, playback: Playback, options: ReplayOptions) {
     this.remoteAddr = connection.address;
     this.tls = connection.tls === null ? null : {
       alpnProtocol: connection.tls.alpnProtocol,
@@ -76,9 +104,7 @@ class ReplayingConn implements Conn {
       peerCertificate: null,
       sessionReused: null,
     };
-    this.#playback = isHttp2(connection)
-      ? new Http2Playback(connection)
-      : new Http1Playback(connection);
+    this.#playback = playback;
     this.#options = options;
   }
 

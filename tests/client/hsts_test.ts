@@ -8,6 +8,7 @@ import { Client, createFetch, HstsStore, type HstsStoreOptions, HttpRequest } fr
 import { testServer } from "../../testing/mod.ts";
 import { watched } from "../support/console_errors.ts";
 import { test } from "../support/harness.ts";
+import "../support/no_network.ts";
 
 const YEAR = "max-age=31536000";
 

@@ -23,6 +23,7 @@ import {
   VirtualClock,
 } from "../../testing/mod.ts";
 import { test } from "../support/harness.ts";
+import "../support/no_network.ts";
 
 const URL_A = "https://api.test/a";
 

@@ -29,15 +29,19 @@ import {
   priceOverwritten,
 } from "../fixtures/simulated_programs.ts";
 import { test } from "../support/harness.ts";
+import "../support/no_network.ts";
 
 const fixture = (name: string): string =>
   fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
+/** Three runtimes start at once, on a machine that may be busy with others. */
+const PATIENCE_MS = 240_000;
+
 function onEachRuntime(path: string): Promise<{ code: number | null; output: string }[]> {
   return Promise.all([
-    runProgram(runtimePath("deno"), ["run", "-A", "--no-check", path], { timeoutMs: 50_000 }),
-    runProgram(runtimePath("bun"), [path], { timeoutMs: 50_000 }),
-    runProgram(runtimePath("node"), [path], { timeoutMs: 50_000 }),
+    runProgram(runtimePath("deno"), ["run", "-A", "--no-check", path], { timeoutMs: PATIENCE_MS }),
+    runProgram(runtimePath("bun"), [path], { timeoutMs: PATIENCE_MS }),
+    runProgram(runtimePath("node"), [path], { timeoutMs: PATIENCE_MS }),
   ]);
 }
 
@@ -62,8 +66,8 @@ test("simulate: a retry loop that repeats a POST is found, shrunk, and gone with
   assert.match(failure.message, /paid 2 times/);
   // The least that is needed: the server has done its work, and its answer is lost.
   assert.deepEqual(failure.schedule.faults, [{ nth: 1, kind: "reset", bytes: 0 }]);
-  const result = await simulate(1, { faults: ["reset", "dialRefused"] }, payOnce);
-  assert.ok(result.faults > 30, `${result.faults} faults`);
+  const result = await simulate(1, { runs: 50, faults: ["reset", "dialRefused"] }, payOnce);
+  assert.ok(result.faults > 10, `${result.faults} faults`);
   assert.equal((await simulate(failure.schedule, {}, payOnce)).faults, 1);
 });
 
@@ -84,8 +88,8 @@ test("simulate: a race with a time-out is found, shrunk, and gone with the fix",
   assert.match(failure.message, /version \d is shown after version \d/);
   // To the millisecond: the answer comes when the next one is there already.
   assert.deepEqual(failure.schedule.faults, [{ nth: 2, kind: "responseLate", ms: 1_002 }]);
-  const result = await simulate(1, { faults: late }, priceKept);
-  assert.ok(result.faults > 100, `${result.faults} faults`);
+  const result = await simulate(1, { runs: 50, faults: late }, priceKept);
+  assert.ok(result.faults > 30, `${result.faults} faults`);
 });
 
 test("simulate: what hangs and what is left is told of as such", async () => {
@@ -170,16 +174,16 @@ test("simulate: the script of a failure makes it happen again, on Deno, Bun and 
   } finally {
     await rm(folder, { recursive: true });
   }
-});
+}, { timeoutMs: PATIENCE_MS + 30_000 });
 
 test("simulate: seeds take the same course on Deno, Bun and Node", async () => {
   const runs = await onEachRuntime(fixture("simulated_course.ts"));
   for (const { code, output } of runs) assert.equal(code, 0, output);
   const [deno, bun, node] = runs.map(({ output }) => output.match(/^[\d.]+ \d \w+$/gm));
-  assert.equal(deno?.length, 120);
+  assert.equal(deno?.length, 40);
   assert.deepEqual(bun, deno);
   assert.deepEqual(node, deno);
-});
+}, { timeoutMs: PATIENCE_MS + 30_000 });
 
 test("simulate: HTTP/2 has faults of its own, and their programs go on", async () => {
   const seen = new Set<string>();

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { Client } from "../../mod.ts";
 import { mockTransport, snapshotTransport, TapeError } from "../../testing/mod.ts";
 import { test } from "../support/harness.ts";
+import "../support/no_network.ts";
 
 test("snapshotTransport() records, replays without a transport, and updates", async () => {
   const folder = await mkdtemp(join(tmpdir(), "roundtrip-"));

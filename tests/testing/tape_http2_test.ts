@@ -23,6 +23,7 @@ import { bytesOf } from "../../testing/latin1.ts";
 import { SeededRandom } from "../../testing/seeded_random.ts";
 import { TapeBlocks, TapeFrames } from "../../testing/tape_frames.ts";
 import { test } from "../support/harness.ts";
+import "../support/no_network.ts";
 
 const SECRET = "very-secret-and-long-enough";
 
@@ -202,6 +203,7 @@ test("tapes of HTTP/2: bodies are masked, and may be anything then", async () =>
 
 test("tapes of HTTP/2: what is not on the tape is refused", async () => {
   const { tape, url } = await record("memory", { maskBody: asIs });
+  assert.throws(() => replayDialer(tape, { match: "requests" }), /HTTP\/2 cannot be matched/);
   const failure = async (change: (requests: HttpRequest[]) => HttpRequest[]): Promise<string> => {
     const transport = replaying(tape);
     let told = "";

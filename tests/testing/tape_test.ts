@@ -205,6 +205,49 @@ test("replayDialer() refuses what is not on the tape", async () => {
   assert.match(`${(host.cause as Error).message}`, /no further connection to b\.test:80/);
 });
 
+test("replayDialer() by requests: in another order, on other connections, each once", async () => {
+  await using server = await testServer(async (request) =>
+    new Response(`${new URL(request.url).pathname} ${await request.text()}`)
+  );
+  const tape = new Tape();
+  const recording = new Transport({
+    dialer: recordingDialer(server.dialer, tape, { maskBody: asIs }),
+  });
+  const asked = [
+    new HttpRequest("http://a.test/a"),
+    new HttpRequest("http://a.test/b", { method: "POST", body: "one" }),
+    new HttpRequest("http://a.test/b", { method: "POST", body: "two" }),
+    new HttpRequest("http://a.test/c", { method: "PUT", body: new Blob(["streamed"]).stream() }),
+    new HttpRequest("http://b.test/a"),
+  ];
+  const recorded = await outcomesOf(recording, asked);
+  asked[3] = new HttpRequest("http://a.test/c", {
+    method: "PUT",
+    body: new Blob(["streamed"]).stream(),
+  });
+  const read = Tape.parse(tape.text());
+  const replaying = new Transport({ dialer: replayDialer(read, { match: "requests" }) });
+  const seen = await Promise.all(asked.toReversed().map((one) => outcome(replaying, one)));
+  assert.deepEqual(seen.toReversed(), recorded);
+  // Each was played once.
+  assert.deepEqual(await outcome(replaying, asked[0]), ["ERR_CONNECTION_LOST"]);
+  replaying.destroy();
+  const one = new Transport({
+    dialer: replayDialer(read, { match: "requests" }),
+    maxConnsPerHost: 1,
+  });
+  for (const i of [2, 0, 1]) assert.deepEqual(await outcome(one, asked[i]), recorded[i]);
+  const other = one.roundTrip(new HttpRequest("http://a.test/other"));
+  await assert.rejects(other, (error: Error) => {
+    assert.match(`${error.message} ${(error.cause as Error)?.message}`, /Other bytes are written/);
+    return true;
+  });
+  one.destroy();
+  assert.throws(() => replayDialer(read, { match: "any" as "strict" }), {
+    code: "ERR_INVALID_REQUEST",
+  });
+});
+
 test("replayDialer() by the recorded times, on a virtual clock", async () => {
   const text = [
     { tape: 1 },

@@ -14,6 +14,7 @@ import {
   type WireFault,
 } from "../../testing/mod.ts";
 import { test } from "../support/harness.ts";
+import "../support/no_network.ts";
 
 type Listen = NonNullable<TestServerOptions["listen"]>;
 
