@@ -88,7 +88,7 @@ test("fakes of time: requests go on, and time-outs are real", async () => {
       }
     }
   });
-});
+}, { timeoutMs: 240_000 });
 
 async function requestsGoOn(
   transport: Transport,
