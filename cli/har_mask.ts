@@ -9,6 +9,14 @@ import type { HarPair } from "./har_format.ts";
 /** What stands in the place of a secret. */
 const MASK = "***";
 
+/** Fields whose values are references, with parameters of their own. */
+const REFERENCES: ReadonlySet<string> = new Set([
+  ":path",
+  "content-location",
+  "location",
+  "referer",
+]);
+
 /** How values are told: as they are, or masked where their names say that they are secrets. */
 export interface HarMask {
   pair(pair: HarPair): HarPair;
@@ -29,16 +37,19 @@ export const KEEPING: HarMask = {
 
 /** By names: of fields, parameters of a query or a form, members of JSON. */
 export const MASKING: HarMask = {
-  pair: maskedPair,
+  pair: (pair) =>
+    REFERENCES.has(pair.name.toLowerCase())
+      ? { name: pair.name, value: maskedUrl(pair.value) }
+      : maskedPair(pair),
   secret: ({ name }) => ({ name, value: MASK }),
-  url: (text) => {
-    const [, before, query, fragment] = /^([^?#]*)(\?[^#]*)?(.*)$/s.exec(text)!;
-    return before + (query === undefined ? "" : `?${maskedForm(query.slice(1))}`) + fragment;
-  },
+  url: maskedUrl,
   body: (text, mimeType) => {
-    if (isForm(mimeType)) return maskedForm(text);
     if (/^multipart\//i.test(mimeType)) return null;
-    return isJson(mimeType) ? maskedJson(text) : text;
+    if (isJson(mimeType)) return maskedJson(text);
+    // Much JSON goes by another type, and a form by default.
+    const seemsJson = /^\s*[[{]/.test(text);
+    if (isForm(mimeType)) return seemsJson ? maskedJson(text) : maskedForm(text);
+    return seemsJson ? maskedJson(text) ?? text : text;
   },
 };
 
@@ -49,6 +60,14 @@ export function isForm(mimeType: string): boolean {
 
 function isJson(mimeType: string): boolean {
   return /^application\/(?:[^/;]+\+)?json\b/i.test(mimeType);
+}
+
+/** Whoever asks, in front of the host, and parameters behind the path: those of a fragment hold tokens too. */
+function maskedUrl(text: string): string {
+  const [, before, query, fragment] = /^([^?#]*)(\?[^#]*)?(#.*)?$/s.exec(text)!;
+  return before.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/]*@/i, `$1//${MASK}@`) +
+    (query === undefined ? "" : `?${maskedForm(query.slice(1))}`) +
+    (fragment === undefined ? "" : `#${maskedForm(fragment.slice(1))}`);
 }
 
 function maskedPair({ name, value }: HarPair): HarPair {
@@ -70,14 +89,11 @@ function maskedForm(text: string): string {
 function maskedJson(text: string): string | null {
   try {
     return JSON.stringify(JSON.parse(text, (name, value) => {
-      const isText = typeof value === "string" || typeof value === "number";
-      return isText ? kept(value, maskedPair({ name, value: String(value) }).value) : value;
+      // Of a secret in parts, no part is told.
+      const isPlain = value === null || typeof value === "boolean" || value === "";
+      return isPlain || maskedPair({ name, value: "a secret" }).value !== MASK ? value : MASK;
     }));
   } catch {
     return null;
   }
-}
-
-function kept(value: string | number, shown: string): string | number {
-  return shown === String(value) ? value : shown;
 }

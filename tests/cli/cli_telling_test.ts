@@ -267,6 +267,16 @@ test("masks go by names, and keep what is none", () => {
       '{"token":"***","n":1.5,"deep":[{"apiKey":"***"}],"token2":null}',
     ],
     ['{"token":', json, null],
+    [
+      '{"credentials":{"of":"me","list":["x"]},"token":""}',
+      json,
+      '{"credentials":"***","token":""}',
+    ],
+    // The type that -d has by default.
+    ['{"password":"x","q":"a=b"}', form, '{"password":"***","q":"a=b"}'],
+    ['[{"token":', form, null],
+    ['{"token":"x"}', "text/plain", '{"token":"***"}'],
+    ["[info] token=x", "text/plain", "[info] token=x"],
     ["token=x", "text/plain", "token=x"],
     ["--b", "multipart/form-data; boundary=b", null],
   ];
@@ -276,4 +286,11 @@ test("masks go by names, and keep what is none", () => {
   }
   assert.equal(MASKING.url("http://a/?sessionid=1&q=2#f"), "http://a/?sessionid=***&q=2#f");
   assert.equal(MASKING.url("http://a/b"), "http://a/b");
+  assert.equal(MASKING.url("http://me:x@a/b@c"), "http://***@a/b@c");
+  assert.equal(MASKING.url("/b#access_token=x&state=1"), "/b#access_token=***&state=1");
+  for (const name of ["Location", ":path", "Referer", "Content-Location"]) {
+    const value = "/b?access_token=x&q=2";
+    assert.deepEqual(MASKING.pair({ name, value }), { name, value: "/b?access_token=***&q=2" });
+    assert.deepEqual(KEEPING.pair({ name, value }), { name, value });
+  }
 });
