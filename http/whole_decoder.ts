@@ -166,9 +166,19 @@ function isWhole(coding: ContentCoding, coded: Uint8Array, takenBytes: number): 
   }
   if (takenBytes !== coded.length) return false;
   if (coding !== "zstd") return true;
-  // The engines stop behind the first frame, or take one that was cut short for whole.
+  return isOneFrame(coded);
+}
+
+/** The engines stop behind the first frame, or take one that was cut short for whole. */
+function isOneFrame(coded: Uint8Array): boolean {
   const frames = new ZstdFrames();
-  return frames.advance(coded) === coded.length && frames.atBoundary;
+  let at = 0;
+  do {
+    const n = frames.advance(coded.subarray(at));
+    if (n === -1) return false;
+    at += n;
+  } while (at < coded.length && !frames.atBoundary);
+  return at === coded.length && frames.atBoundary;
 }
 
 /**

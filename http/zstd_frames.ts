@@ -31,24 +31,29 @@ export class ZstdFrames {
   /** Bytes of a block or of a skippable frame that are still to come. */
   #left = 0;
   #lastBlock = false;
+  /** Whether the block is the last one and raw: its decoder gives it before all of it has come. */
+  #copied = false;
   #hasChecksum = false;
 
   /**
-   * Takes bytes up to the end of a frame.
+   * Takes what a decoder may be given in one piece: up to the end of a block, of a checksum or of a
+   * frame; the last byte of raw content that ends a frame is a piece too. Whatever is wrong with a
+   * piece is then found before any of its content is given (docs/decisions/0069).
    *
-   * @returns How many belong to the frame under way: 1..`bytes.length`; -1: they begin no frame, or
-   * contradict its format.
+   * @returns How many belong to the piece: 1..`bytes.length`; -1: they begin no frame, or contradict
+   * its format.
    * @see RFC 8878 section 3.1.1
    */
   advance(bytes: Uint8Array): number {
     let at = 0;
     while (at < bytes.length) {
       if (this.#part === "block" || this.#part === "skipped") {
-        const n = Math.min(this.#left, bytes.length - at);
+        const isAll = this.#part === "skipped" || !this.#copied || this.#left === 1;
+        const n = Math.min(isAll ? this.#left : this.#left - 1, bytes.length - at);
         this.#left -= n;
         at += n;
-        if (this.#left > 0) return at;
-        if (this.#blockEnded()) return at;
+        if (this.#left === 0) this.#blockEnded();
+        return at;
       } else {
         this.#bytes[this.#have++] = bytes[at++];
         if (this.#have < this.#need) continue;
@@ -106,6 +111,7 @@ export class ZstdFrames {
     const type = (header >> 1) & 3;
     if (type === 3) return "malformed";
     this.#lastBlock = (header & 1) !== 0;
+    this.#copied = this.#lastBlock && type === 0;
     // A run is one byte, however long it is.
     this.#left = type === 1 ? 1 : header >> 3;
     this.#part = "block";
