@@ -43,7 +43,7 @@ export interface CliIo {
    * nobody.
    */
   readonly askSecret?: (question: string) => Promise<string>;
-  /** Of the environment `NO_COLOR` and `TERM` count, and `HTTP_PROXY` and its like. */
+  /** Of the environment `NO_COLOR`, `TERM`, `SSLKEYLOGFILE` count, and `HTTP_PROXY` and its like. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Calls `listener` at Ctrl-C until the function that it returns is called. */
   readonly onInterrupt: (listener: () => void) => () => void;

@@ -106,6 +106,8 @@ export interface GetOptions {
   readonly family: 4 | 6 | null;
   /** Name or address. */
   readonly networkInterface: string | null;
+  /** When the system probes idle connections; 0: never. */
+  readonly tcpKeepAliveMs: number;
   /** URLs with schemes, in the order in which they are passed. */
   readonly proxies: readonly string[];
   /** Whether proxies are asked for tunnels for http: too. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MAX_KEEP_ALIVE_MS } from "../conn/socket_options.ts";
 import type {
   Authentication,
   DataPart,
@@ -137,6 +138,7 @@ export function getOptions(given: GivenOptions, follow: boolean): GetOptions {
     otherPlaces: given.texts("connect-to").map(parseOtherPlace),
     family: given.has("ipv6") ? 6 : given.has("ipv4") ? 4 : null,
     networkInterface: given.text("interface"),
+    tcpKeepAliveMs: keepAliveOf(given),
     proxies: proxiesOf(given),
     tunnels: given.has("proxytunnel"),
     proxyUser: given.text("proxy-user"),
@@ -152,6 +154,13 @@ export function getOptions(given: GivenOptions, follow: boolean): GetOptions {
     maxRedirects: maxRedirectsOf(given),
     fail: given.has("fail-with-body") ? "with body" : given.has("fail") ? "without body" : "never",
   };
+}
+
+/** @returns Milliseconds. */
+function keepAliveOf(given: GivenOptions): number {
+  const seconds = given.count("keepalive-time") ?? 0;
+  if (seconds <= MAX_KEEP_ALIVE_MS / 1000) return 1000 * seconds;
+  throw new UsageError(`Option --keepalive-time takes ${MAX_KEEP_ALIVE_MS / 1000} s at most`);
 }
 
 /** The URLs, each with the output and the upload that stand in the same place among their kind. */

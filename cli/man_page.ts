@@ -39,6 +39,10 @@ ${codes.join("")}.SH ENVIRONMENT
 .B HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY
 Proxies, unless \\-x or \\-q is given.
 .TP
+.B SSLKEYLOGFILE
+A file to which the secrets of TLS connections are added, for programs that look into what was recorded.
+On Deno its own engine does that, which is not the one for \\-\\-cacert, \\-\\-cert and \\-k.
+.TP
 .B NO_COLOR, TERM
 Whether there are colours in a terminal.
 .SH SEE ALSO

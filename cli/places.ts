@@ -1,6 +1,6 @@
 /**
  * Where connections go, and from where: `--resolve`, `--connect-to`, `-4`, `-6`, `--interface`,
- * `--unix-socket`.
+ * `--keepalive-time`, `--unix-socket`.
  *
  * @module
  */
@@ -23,8 +23,8 @@ import { InterfaceError } from "./transfer_error.ts";
  */
 export function placesOf(
   options: GetOptions,
-): Pick<TransportOptions, "dialer" | "resolve" | "localAddress"> {
-  const { unixSocket, addresses, otherPlaces, family, networkInterface } = options;
+): Pick<TransportOptions, "dialer" | "resolve" | "localAddress" | "tcpKeepAliveMs"> {
+  const { unixSocket, addresses, otherPlaces, family, networkInterface, tcpKeepAliveMs } = options;
   const near = unixSocket === null
     ? givenAddresses(addresses, systemDialer())
     : unixDialer(unixSocket);
@@ -32,6 +32,7 @@ export function placesOf(
     dialer: otherPlaces.length === 0 ? near : elsewhere(otherPlaces, near),
     ...family === null ? {} : { resolve: (hostname: string) => lookUp(hostname, family) },
     ...networkInterface === null ? {} : { localAddress: addressOf(networkInterface, family) },
+    tcpKeepAliveMs,
   };
 }
 

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { TlsOptions } from "../conn/conn.ts";
 import type { CliIo } from "./cli_io.ts";
 import { FileError, type FilePurpose } from "./file_error.ts";
+import { keyLogOf } from "./key_log.ts";
 import { pinnedKeyCheck } from "./pinned_keys.ts";
 import type { TlsOption } from "./get_options.ts";
 
@@ -16,12 +17,14 @@ import type { TlsOption } from "./get_options.ts";
  * TLS options with what is in the files.
  *
  * @throws {FileError} Of the purpose `"authorities"`, `"certificate"` or `"pinned key"`.
+ * @throws {OutputError} The file of `SSLKEYLOGFILE` cannot be written.
  * @throws {UsageError} Not the hash of a key.
  */
 export async function tlsOf(option: TlsOption, io: CliIo): Promise<TlsOptions> {
   const { cert, key, minVersion, pinnedKeys } = option;
   return {
     ...await trusting(option),
+    ...keyLogOf(io),
     ...minVersion === null ? {} : { minVersion },
     ...pinnedKeys === null ? {} : { verifyPeer: await pinnedKeyCheck(pinnedKeys) },
     ...cert === null ? {} : await ourselves(cert, key, option.password, io),

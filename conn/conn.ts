@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { SocketOptions } from "./socket_options.ts";
+
 /** Where a connection goes: a TCP host and port, or the path of a Unix socket. */
 export type Address = TcpAddress | UnixAddress;
 
@@ -188,6 +190,16 @@ export interface TlsOptions {
    * once: a promise refuses it too.
    */
   verifyPeer?: (info: TlsInfo) => void;
+  /**
+   * Told each secret of a connection, as a line of the key log format without its end, for a program
+   * that looks into what was recorded on the wire. Whoever has the lines can read the connection. What
+   * it throws ends the connection. On Node and Bun; on Bun the engine of `node:tls` serves then. Deno
+   * refuses this; its own engine, which serves unless an option is beyond it, writes the secrets into
+   * the file that `SSLKEYLOGFILE` names in the environment.
+   *
+   * @see RFC 9850
+   */
+  keyLog?: (line: string) => void;
 }
 
 /** What is known of a TLS session. */
@@ -217,13 +229,11 @@ export interface TlsInfo {
 }
 
 /** How to dial. */
-export interface DialOptions {
+export interface DialOptions extends SocketOptions {
   /** Aborting rejects with `signal.reason` at once; no socket is left behind. */
   signal?: AbortSignal;
   /** Secure the connection before it is returned. */
   tls?: TlsOptions;
-  /** IP address to dial from. On Deno and Bun `node:net` dials then. */
-  localAddress?: string;
   /**
    * Called once when the connection is open, before the TLS handshake: what tells a caller of
    * `dial({ tls })` where connecting ends and securing begins. What it throws rejects the dial.

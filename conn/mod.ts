@@ -20,6 +20,7 @@ export {
 } from "./http_error.ts";
 export { pipe, type PipeConn, type PipeOptions } from "./pipe.ts";
 export { resolvingDialer, type ResolvingDialerOptions } from "./names/resolving_dialer.ts";
+export type { SocketOptions } from "./socket_options.ts";
 export { connFromStreams, type StreamConnOptions, type StreamPair } from "./streams.ts";
 export { unixDialer } from "./unix_dialer.ts";
 export { type ConnOverrides, wrapConn } from "./wrap_conn.ts";

@@ -5,6 +5,7 @@
  */
 import type { Address, DialOptions, TlsOptions } from "./conn.ts";
 import { HttpError, printable } from "./http_error.ts";
+import { checkTcpOptions } from "./socket_options.ts";
 
 /**
  * Which values of each option an engine honours. One table for each native engine; an option
@@ -18,6 +19,8 @@ const dialKeys: ReadonlySet<string> = new Set<keyof DialOptions>([
   "signal",
   "tls",
   "localAddress",
+  "tcpNoDelay",
+  "tcpKeepAliveMs",
   "onConnect",
 ]);
 
@@ -39,6 +42,7 @@ const tlsShapes: Readonly<Required<{ [K in keyof TlsOptions]: (value: unknown) =
   minVersion: (value) => value === "TLSv1.2" || value === "TLSv1.3",
   insecureSkipVerify: (value) => typeof value === "boolean",
   verifyPeer: (value) => typeof value === "function",
+  keyLog: (value) => typeof value === "function",
 };
 
 /**
@@ -66,6 +70,7 @@ export function checkDial(address: Address, options: DialOptions): void {
   if (options.localAddress !== undefined && address.transport === "unix") {
     throw invalidOption("dial", "localAddress", "a Unix socket has none");
   }
+  checkTcpOptions(options);
   if (options.onConnect !== undefined && typeof options.onConnect !== "function") {
     throw invalidOption("dial", "onConnect", "not a function");
   }

@@ -241,6 +241,7 @@ const COUNTS: Readonly<Required<{ [K in keyof TlsOptions]: "value" | "never" }>>
   minVersion: "value",
   insecureSkipVerify: "value",
   verifyPeer: "never",
+  keyLog: "never",
 };
 
 /** The options that count. */

@@ -10,6 +10,7 @@ import { compileEgress } from "../conn/names/egress.ts";
 import { HttpError, printable } from "../conn/http_error.ts";
 import { guardedClock } from "../conn/guarded_clock.ts";
 import { hostFinder } from "../conn/names/resolving_dialer.ts";
+import { socketOptions } from "../conn/socket_options.ts";
 import { checkTlsOptions } from "../conn/tls_options.ts";
 import { TlsSessions } from "../conn/tls_sessions.ts";
 import { decodableCoding } from "../http/content_coding.ts";
@@ -103,7 +104,7 @@ export class Transport implements RoundTripper, AsyncDisposable {
       egress: egress === undefined ? null : compileEgress(egress),
       proxySettings: proxies,
       proxyLogins: proxies.logins,
-      localAddress: options.localAddress,
+      socket: socketOptions(options),
       router,
       usesProxies: router.usesProxies,
       acceptEncoding: options.disableCompression === true

@@ -65,6 +65,10 @@ export interface TransportOptions extends ProxySpeechOptions {
   egress?: EgressPolicy;
   /** IP address to dial from. On Deno and Bun `node:net` dials then. */
   localAddress?: string;
+  /** As {@linkcode SocketOptions.tcpNoDelay}. @default {true} */
+  tcpNoDelay?: boolean;
+  /** As {@linkcode SocketOptions.tcpKeepAliveMs}. @default {0} */
+  tcpKeepAliveMs?: number;
   /**
    * Whether HTTP/2 is spoken: with `https:` servers that choose it by ALPN; by
    * {@linkcode Http2Options.priorKnowledge} with others too.
@@ -280,6 +284,8 @@ const OPTIONS: Record<keyof TransportOptions, OptionKind> = {
   dnsCacheTtlMs: "count",
   egress: "object",
   localAddress: "text",
+  tcpNoDelay: "flag",
+  tcpKeepAliveMs: "count",
   http2: "http2",
   disableKeepAlives: "flag",
   disableCompression: "flag",

@@ -111,14 +111,13 @@ export const CONNECTION_ROWS: readonly OptionRow[] = [
     long: "no-keepalive",
     section: "connection",
     changesNothing: true,
-    help: "no probes of idle connections, as none are sent",
+    help: "no probes of idle connections, as none are sent unless --keepalive-time says so",
   },
   {
     long: "keepalive-time",
     value: "S",
     section: "connection",
-    changesNothing: true,
-    help: "when idle connections are probed, which none are",
+    help: "after how many seconds without a word the system probes whether the server is there",
   },
   {
     long: "tcp-nodelay",
@@ -127,7 +126,7 @@ export const CONNECTION_ROWS: readonly OptionRow[] = [
     help: "send small pieces at once, as is done anyway",
   },
   ...idleRows("connection", [
-    ["keepalive-cnt N", "how often idle connections are probed, which none are"],
+    ["keepalive-cnt N", "how often the system probes before it gives up, which it decides"],
     ["tcp-fastopen", "data in the first packet, for which no system is asked"],
   ]),
   {

@@ -17,6 +17,7 @@ import {
 } from "./egress.ts";
 import { guardedClock } from "../guarded_clock.ts";
 import { guardedConn, unguardedConn } from "../guarded_conn.ts";
+import { type SocketOptions, socketOptions } from "../socket_options.ts";
 import { HostCache } from "./host_cache.ts";
 import { HttpError, printable } from "../http_error.ts";
 import { checkNetwork } from "../network_guard.ts";
@@ -123,12 +124,13 @@ class ResolvingDialer implements Dialer {
   }
 
   async #dialHost(address: TcpAddress, options: DialOptions): Promise<Conn> {
-    const { signal, tls, localAddress } = options;
+    const { signal, tls } = options;
+    const socket = socketOptions(options);
     const found = await abortable(this.#lookUp(address), signal, {});
-    const ips = this.#permitted(address, sameFamily(address, found, localAddress));
+    const ips = this.#permitted(address, sameFamily(address, found, socket.localAddress));
     const race = staggeredRace(
       ips,
-      (ip) => this.#attempt({ ...address, hostname: ipText(ip) }, localAddress),
+      (ip) => this.#attempt({ ...address, hostname: ipText(ip) }, socket),
       this.#clock,
     );
     const connecting = race.done.catch((error) => {
@@ -156,11 +158,10 @@ class ResolvingDialer implements Dialer {
     return permitted;
   }
 
-  #attempt(address: TcpAddress, localAddress: string | undefined): Attempt<Conn> {
+  #attempt(address: TcpAddress, socket: SocketOptions): Attempt<Conn> {
     const controller = new AbortController();
     const { signal } = controller;
-    const dial = async () =>
-      guardedConn(await this.#dialer.dial(address, { signal, localAddress }));
+    const dial = async () => guardedConn(await this.#dialer.dial(address, { signal, ...socket }));
     const done = dial();
     return {
       done,

@@ -55,6 +55,7 @@ const nativeTls: HonouredOptions = {
   minVersion: () => true,
   insecureSkipVerify: () => true,
   verifyPeer: () => true,
+  keyLog: () => false,
 };
 
 async function nativeTlsOptions(options: TlsOptions, serverName: string): Promise<BunTls> {
@@ -95,12 +96,12 @@ export class BunDialer implements Dialer {
     checkDial(address, options);
     const serverName = tls === undefined ? "" : serverNameFor(tls, address);
     if (options.localAddress !== undefined) return this.#second.dial(address, options, serverName);
-    if (tls !== undefined && !checksName(serverName, address)) {
+    if (tls !== undefined && !(checksName(serverName, address) && honours(nativeTls, tls))) {
       return this.startTls(await this.dial(address, { ...options, tls: undefined }), tls, signal);
     }
     const secure = tls && await nativeTlsOptions(tls, serverName);
     signal?.throwIfAborted();
-    const conn = new BunConn(address, this.#barrier);
+    const conn = new BunConn(address, this.#barrier, options);
     const handshake = tls && conn.handshake(tls, serverName);
     const target = address.transport === "tcp"
       ? { hostname: address.hostname, port: address.port }
@@ -136,7 +137,7 @@ export class BunDialer implements Dialer {
       }
       const native = await nativeTlsOptions(options, serverName);
       signal?.throwIfAborted();
-      const secure = new BunConn(conn.remoteAddr, this.#barrier);
+      const secure = new BunConn(conn.remoteAddr, this.#barrier, null);
       const handshake = secure.handshake(options, serverName);
       secure.upgrade(conn, native);
       await abortable(handshake, signal, { cancel: () => secure.close() });
@@ -159,8 +160,8 @@ function checksName(serverName: string, address: Address): boolean {
 /** Makes the two ends of a loopback connection. */
 async function barrierPair(): Promise<[BarrierEnd, BarrierEnd]> {
   const address: Address = { transport: "tcp", hostname: "127.0.0.1", port: 0 };
-  const far = new BunConn(address, null);
-  const near = new BunConn(address, null);
+  const far = new BunConn(address, null, {});
+  const near = new BunConn(address, null, {});
   const accepted = Promise.withResolvers<void>();
   const listener = runtime().listen({
     hostname: "127.0.0.1",

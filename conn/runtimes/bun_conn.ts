@@ -11,6 +11,7 @@ import { kernelIsEmpty } from "./kernel_look.ts";
 import type { PollBarrier } from "./poll_barrier.ts";
 import { PushedBytes } from "./pushed_bytes.ts";
 import { PushedConn } from "./pushed_conn.ts";
+import { keepAliveMs, type SocketOptions } from "../socket_options.ts";
 import { SocketState } from "./socket_state.ts";
 import { unusablePem } from "../tls_options.ts";
 import { type SessionUse, sessionUse } from "../tls_sessions.ts";
@@ -34,6 +35,7 @@ export interface BunSocket {
   ref(): void;
   unref(): void;
   setNoDelay(noDelay: boolean): boolean;
+  setKeepAlive(enable: boolean, initialDelayMs: number): boolean;
   upgradeTLS(options: BunUpgradeOptions): [raw: BunSocket, tls: BunSocket];
   data: BunConn;
   readonly alpnProtocol: string | false | null;
@@ -109,8 +111,10 @@ export class BunConn extends PushedConn implements Conn {
   #paused = false;
   #isRef = true;
   #turns: WriteTurns = new WriteTurns();
+  #tuning: SocketOptions | null;
 
-  constructor(address: Address, barrier: PollBarrier | null) {
+  /** @param tuning What the socket is told when it opens; null: it has been told. */
+  constructor(address: Address, barrier: PollBarrier | null, tuning: SocketOptions | null) {
     const state = new SocketState();
     const input = new PushedBytes(freeLarge);
     super(state, input);
@@ -119,6 +123,7 @@ export class BunConn extends PushedConn implements Conn {
     this.localAddr = address;
     this.remoteAddr = address;
     this.#barrier = barrier;
+    this.#tuning = tuning;
   }
 
   /** One set for all connections; `socket.data` tells which one it is. */
@@ -270,7 +275,8 @@ export class BunConn extends PushedConn implements Conn {
       this.localAddr = { transport: "unix", path: "" };
       return;
     }
-    socket.setNoDelay(true);
+    if (this.#tuning !== null) tune(socket, this.#tuning);
+    this.#tuning = null;
     this.localAddr = {
       transport: "tcp",
       hostname: socket.localAddress,
@@ -341,6 +347,13 @@ export class BunConn extends PushedConn implements Conn {
     this.#socket = secure;
     if (!this.#opened) this.#onOpen(secure);
   }
+}
+
+/** Tells the system how to treat a socket. */
+function tune(socket: BunSocket, options: SocketOptions): void {
+  socket.setNoDelay(options.tcpNoDelay ?? true);
+  const idleMs = keepAliveMs(options);
+  if (idleMs > 0) socket.setKeepAlive(true, idleMs);
 }
 
 function tlsInfo(socket: BunSocket, certificate: NativeCertificate | null): TlsInfo {

@@ -12,11 +12,13 @@ import { holdsOwnAuthority } from "./own_authority.ts";
 import { type BarrierEnd, PollBarrier } from "./poll_barrier.ts";
 import { SecondDialer } from "./second_dialer.ts";
 import { startTlsOver } from "./start_tls.ts";
+import { keepAliveMs } from "../socket_options.ts";
 import { systemError } from "../system_error.ts";
 import {
   checkDial,
   type HonouredOptions,
   honours,
+  invalidOption,
   serverNameFor,
   tellConnected,
 } from "../tls_options.ts";
@@ -60,6 +62,7 @@ const nativeTls: HonouredOptions = {
   minVersion: (version) => version === "TLSv1.2",
   insecureSkipVerify: (skip) => !skip,
   verifyPeer: () => false,
+  keyLog: () => false,
 };
 
 /** Dials with Deno's own sockets. */
@@ -71,8 +74,11 @@ export class DenoDialer implements Dialer {
   async dial(address: Address, options: DialOptions = {}): Promise<Conn> {
     const { signal, tls } = options;
     checkDial(address, options);
+    if (tls !== undefined) refuseKeyLog(tls);
     const serverName = tls === undefined ? "" : serverNameFor(tls, address);
-    if (options.localAddress !== undefined) return this.#second.dial(address, options, serverName);
+    if (options.localAddress !== undefined || keepAliveMs(options) > 0) {
+      return this.#second.dial(address, options, serverName);
+    }
     signal?.throwIfAborted();
     // An own controller, so that the runtime leaves nothing on the caller's signal.
     const controller = new AbortController();
@@ -87,19 +93,17 @@ export class DenoDialer implements Dialer {
       discard: (late) => late.close(),
     });
     tellConnected(options, () => native.close());
-    if (address.transport === "tcp") native.setNoDelay?.(true);
+    if (address.transport === "tcp") native.setNoDelay?.(options.tcpNoDelay ?? true);
     const conn = new DenoConn(native, this.#barrier, null);
     return tls === undefined ? conn : this.#secure(conn, tls, serverName, signal);
   }
 
   /** {@inheritDoc Dialer.startTls} */
   startTls(given: Conn, options: TlsOptions, signal?: AbortSignal): Promise<Conn> {
-    return startTlsOver(
-      given,
-      options,
-      signal,
-      (conn, serverName) => this.#secure(conn, options, serverName, signal),
-    );
+    return startTlsOver(given, options, signal, (conn, serverName) => {
+      refuseKeyLog(options);
+      return this.#secure(conn, options, serverName, signal);
+    });
   }
 
   /** {@inheritDoc Dialer.pollBarrier} */
@@ -151,6 +155,12 @@ export class DenoDialer implements Dialer {
     };
     return await abortable(handshake(), signal, { cancel: close, discard: (late) => late.close() });
   }
+}
+
+/** Neither engine tells its secrets to the program. */
+function refuseKeyLog(options: TlsOptions): void {
+  if (options.keyLog === undefined) return;
+  throw invalidOption("TLS", "keyLog", "Deno writes the file that SSLKEYLOGFILE names instead");
 }
 
 /** Makes the two ends of a loopback connection, or null where that is not permitted. */

@@ -8,6 +8,7 @@ import type { TLSSocket } from "node:tls";
 import type { Address, Conn, Dialer, DialOptions, TcpAddress, TlsOptions } from "../conn.ts";
 import { abortable } from "../abortable.ts";
 import { dialError, nativeCode } from "../conn_error.ts";
+import { keepAliveMs, type SocketOptions } from "../socket_options.ts";
 import type { Barrier } from "./barrier_group.ts";
 import { NodeConn } from "./node_conn.ts";
 import { Intake } from "./node_intake.ts";
@@ -50,7 +51,7 @@ export class NodeDialer implements Dialer {
     const targets = address.transport === "tcp" && net.isIP(address.hostname) === 0
       ? await abortable(resolveTargets(address, localAddress), signal, {})
       : [onlyTarget(address, localAddress)];
-    const race = staggeredRace(targets, (target) => start(target, security));
+    const race = staggeredRace(targets, (target) => start(target, options, security));
     const connecting = race.done.catch((error) => {
       throw dialError(address, nativeCode(error), error);
     });
@@ -165,7 +166,11 @@ interface Security {
 }
 
 /** Starts to connect; with `security` the socket is one of TLS. */
-export function start(target: Target, security?: Security): Attempt<Connected> {
+export function start(
+  target: Target,
+  wanted: SocketOptions,
+  security?: Security,
+): Attempt<Connected> {
   const intake = new Intake();
   const options = { ...target, onread: intake, allowHalfOpen: true };
   const socket = security === undefined
@@ -173,13 +178,13 @@ export function start(target: Target, security?: Security): Attempt<Connected> {
     : security.connect({ ...security.options, ...options });
   // Nothing is read before somebody asks for it; a handshake reads by itself.
   if (security === undefined) socket.pause();
-  if ("port" in target) socket.setNoDelay(true);
   const done = new Promise<Connected>((resolve, reject) => {
     // Stays when the dial fails: later errors are of no interest and must not be unhandled.
     socket.on("error", reject);
     // Before the handshake begins, and not before there is a connection: a session is offered once.
     socket.prependOnceListener("connect", () => {
       socket.off("error", reject);
+      if ("port" in target) tune(socket, wanted);
       const handshake = security?.handshakeFor() ?? null;
       const ticket = handshake?.sessions?.offer() ?? null;
       if (ticket !== null) (socket as SessionSocket).setSession(ticket);
@@ -193,6 +198,13 @@ export function start(target: Target, security?: Security): Attempt<Connected> {
       socket.destroy();
     },
   };
+}
+
+/** Tells the system how to treat a socket. */
+function tune(socket: net.Socket, options: SocketOptions): void {
+  socket.setNoDelay(options.tcpNoDelay ?? true);
+  const idleMs = keepAliveMs(options);
+  if (idleMs > 0) socket.setKeepAlive(true, idleMs);
 }
 
 /** The ends of a socket. */

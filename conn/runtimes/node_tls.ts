@@ -110,6 +110,17 @@ export function offeredSession(
   return ticket === null ? {} : { session: ticket as tls.ConnectionOptions["session"] };
 }
 
+/** Tells the secrets of a connection as lines, each as soon as it is there. */
+function tellKeys(socket: tls.TLSSocket, keyLog: (line: string) => void): void {
+  socket.on("keylog", (line) => {
+    try {
+      keyLog(line.toString().trimEnd());
+    } catch (error) {
+      socket.destroy(error as Error);
+    }
+  });
+}
+
 /**
  * Waits for the handshake of a TLS socket, and makes a connection of it.
  *
@@ -127,6 +138,7 @@ export function nodeHandshake(
     socket.destroy();
     under.close();
   };
+  if (options.keyLog !== undefined) tellKeys(socket, options.keyLog);
   const handshake = new Promise<Conn>((resolve, reject) => {
     const fail = (error: unknown) => {
       socket.off("secureConnect", succeed);

@@ -28,7 +28,7 @@ async function barrierPair(): Promise<[BarrierEnd, BarrierEnd]> {
     });
     const { port } = server.address() as net.AddressInfo;
     const accepted = new Promise<net.Socket>((resolve) => server.once("connection", resolve));
-    const near = (await start({ host: "127.0.0.1", port }).done).socket;
+    const near = (await start({ host: "127.0.0.1", port }, {}).done).socket;
     const far = await accepted;
     if (far.remotePort !== near.localPort) {
       near.destroy();

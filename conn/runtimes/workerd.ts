@@ -17,6 +17,7 @@ import { abortable } from "../abortable.ts";
 import { dialError, nativeCode } from "../conn_error.ts";
 import { unguardedConn } from "../guarded_conn.ts";
 import { HttpError } from "../http_error.ts";
+import { keepAliveMs } from "../socket_options.ts";
 import { StreamConn, type StreamPair } from "../streams.ts";
 import {
   checkDial,
@@ -59,6 +60,7 @@ const nativeTls: HonouredOptions = {
   alpnProtocols: () => true,
   minVersion: (version) => version === "TLSv1.2",
   insecureSkipVerify: (skip) => !skip,
+  keyLog: () => false,
   verifyPeer: () => false,
 };
 
@@ -92,6 +94,8 @@ class WorkerdConn extends StreamConn {
   }
 }
 
+const UNKNOWN = "Workers have no way to say it";
+
 /** Dials with the sockets of Workers. */
 export class WorkerdDialer implements Dialer {
   /** {@inheritDoc Dialer.dial} */
@@ -102,6 +106,8 @@ export class WorkerdDialer implements Dialer {
     if (options.localAddress !== undefined) {
       throw invalidOption("dial", "localAddress", "Workers cannot choose it");
     }
+    if (options.tcpNoDelay !== undefined) throw invalidOption("dial", "tcpNoDelay", UNKNOWN);
+    if (keepAliveMs(options) > 0) throw invalidOption("dial", "tcpKeepAliveMs", UNKNOWN);
     if (tls !== undefined) checkTls(tls);
     const sockets = await loadSockets();
     signal?.throwIfAborted();

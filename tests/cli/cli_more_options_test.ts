@@ -22,9 +22,9 @@ import { Pace } from "../../cli/pace.ts";
 import { SpeedWatch } from "../../cli/speed_watch.ts";
 import { TooSlowError } from "../../cli/transfer_error.ts";
 import { runCli } from "../fixtures/cli_in_memory.ts";
-import { type ProcessRun, textOf } from "../fixtures/cli_run.ts";
+import { type ProcessRun, runCliProcess, textOf } from "../fixtures/cli_run.ts";
 import { certPath, withServer, withTlsServer } from "../fixtures/cli_server.ts";
-import { test } from "../support/harness.ts";
+import { runtime, test } from "../support/harness.ts";
 import { startPeerProxies } from "../support/peer_proxies.ts";
 import { type RawHandler, withRawServer } from "../support/raw_server.ts";
 import { curlOptions } from "../vectors/curl_options.ts";
@@ -164,6 +164,45 @@ test("options: --capath trusts the files of a folder", async () => {
       assert.equal(wellDone(await runCli(["--capath", folder, `${url}/hello`])), "hello");
     })
   );
+});
+
+test("options: SSLKEYLOGFILE gets the secrets of every connection, or the reason why not", async () => {
+  await withTlsServer((url) =>
+    inFolder(async (folder) => {
+      const SSLKEYLOGFILE = join(folder, "keys");
+      // Of Deno only its own engine writes it, to which --cacert is unknown.
+      const [trusting, env] = runtime === "deno"
+        ? [[], { SSLKEYLOGFILE, DENO_CERT: certPath("ca.pem") }]
+        : [["--cacert", certPath("ca.pem")], { SSLKEYLOGFILE }];
+      const args = ["--no-sessionid", ...trusting, `${url}/hello`];
+      for (let i = 1; i <= 2; i++) {
+        const run = await runCliProcess(args, "", env);
+        assert.deepEqual([run.code, textOf(run.stdout)], [0, "hello"], run.stderr);
+        const lines = (await readFile(SSLKEYLOGFILE, "utf8")).trimEnd().split("\n");
+        for (const line of lines) assert.match(line, /^[A-Z0-9_]+ [0-9a-f]{64} [0-9a-f]{64,}$/);
+        const first = lines.filter((line) => line.startsWith("CLIENT_TRAFFIC_SECRET_0 "));
+        assert.equal(first.length, i, `${i} connections`);
+      }
+      // Deno goes on without a word.
+      if (runtime === "deno") return;
+      const run = await runCliProcess(args, "", { SSLKEYLOGFILE: join(folder, "none", "keys") });
+      assert.equal(run.code, 23, run.stderr);
+      assert.match(run.stderr, /Cannot write to .*keys/);
+    })
+  );
+});
+
+test("options: --keepalive-time has the system probe", async () => {
+  const command = parseCommand(["--keepalive-time", "45", "a"]);
+  assert.ok(command.kind === "get");
+  assert.equal(command.groups[0].tcpKeepAliveMs, 45_000);
+  await withServer(async (url) => {
+    const run = await runCli(["--keepalive-time", "45", `${url}/hello`]);
+    assert.equal(wellDone(run), "hello");
+    const refused = await runCli(["--keepalive-time", "40000", `${url}/hello`]);
+    assert.equal(refused.code, 2, refused.stderr);
+    assert.match(refused.stderr, /--keepalive-time takes 32767 s at most/);
+  });
 });
 
 test("options: --no-sessionid is understood by the transport", async () => {

@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import type * as net from "node:net";
 import {
   type Address,
@@ -12,6 +13,7 @@ import {
   HttpError,
   type HttpErrorCode,
   systemDialer,
+  type TcpAddress,
   type TlsInfo,
   type TlsOptions,
   unixDialer,
@@ -25,6 +27,7 @@ import { type CountedSignal, countedSignal } from "../support/counted_signal.ts"
 import { foreign, socketPeer } from "../support/conn_links.ts";
 import { listen, type ListenOptions, relay, type TestServer } from "../support/conn_servers.ts";
 import { runtime, test } from "../support/harness.ts";
+import { until } from "../support/waiting.ts";
 
 const dialer = systemDialer();
 const text = new TextEncoder();
@@ -193,6 +196,115 @@ test("dial: localAddress is where the connection comes from", async () => {
     });
   }
 });
+
+const PROBE_TIMER = 2;
+const NO_TIMER = 0;
+
+/**
+ * Waits until Linux says that the timer of a socket is of this kind, which it is not as long as
+ * something is not acknowledged.
+ *
+ * @returns Milliseconds that it still has.
+ */
+async function timerOf(conn: Conn, kind: number): Promise<number> {
+  const ends = [conn.localAddr, conn.remoteAddr].map((address) =>
+    `:${(address as TcpAddress).port.toString(16).toUpperCase().padStart(4, "0")}`
+  );
+  for (;;) {
+    const lines = (await readFile("/proc/net/tcp", "utf8")).split("\n");
+    const row = lines.map((line) => line.trim().split(/\s+/)).find(([, local, remote]) =>
+      local?.endsWith(ends[0]) && remote.endsWith(ends[1])
+    );
+    const [found, jiffies] = row![5].split(":");
+    if (Number(found) === kind) return 10 * parseInt(jiffies, 16);
+  }
+}
+
+const securities: [string, TlsOptions | undefined][] = [
+  ["TCP", undefined],
+  ["TLS", { caCerts: [certs.ca] }],
+];
+for (const [name, tls] of securities) {
+  test(`dial: tcpKeepAliveMs makes the kernel probe, over ${name}`, async () => {
+    await withServer({ tls: tls && { ...certs.localhost } }, async (_server, address) => {
+      for (const tcpKeepAliveMs of [45_000, 1_500, 0, undefined]) {
+        const conn = await dialer.dial(address, { tcpKeepAliveMs, tls });
+        const leftMs = await timerOf(conn, tcpKeepAliveMs ? PROBE_TIMER : NO_TIMER);
+        if (tcpKeepAliveMs === 45_000) {
+          assert.ok(leftMs > 5_000 && leftMs <= 45_000, `${leftMs} ms`);
+        }
+        if (tcpKeepAliveMs === 1_500) assert.ok(leftMs <= 2_000, `${leftMs} ms`);
+        conn.close();
+        await conn.whenClosed?.();
+      }
+    });
+  });
+}
+
+test("dial: what cannot be asked of TCP is refused", async () => {
+  await withServer({}, async (_server, address) => {
+    for (
+      const options of [
+        { tcpNoDelay: 1 },
+        { tcpKeepAliveMs: -1 },
+        { tcpKeepAliveMs: 1.5 },
+        { tcpKeepAliveMs: 32_767_001 },
+        { tcpKeepAliveMs: "1000" },
+      ] as unknown as DialOptions[]
+    ) {
+      const name = Object.keys(options)[0];
+      await fails(
+        dialer.dial(address, options),
+        "ERR_INVALID_REQUEST",
+        new RegExp(`dial option ${name}: `),
+      );
+    }
+    const conn = await dialer.dial(address, { tcpNoDelay: false, tcpKeepAliveMs: 32_767_000 });
+    conn.close();
+    await conn.whenClosed?.();
+  });
+});
+
+for (const way of ["dial()", "startTls()"] as const) {
+  test(`tls: ${way}: keyLog is told the secrets, or refused; what it throws ends the connection`, async () => {
+    await withServer({ tls: { ...certs.localhost } }, async (server, address) => {
+      const connect = async (keyLog: (line: string) => void): Promise<Conn> => {
+        const tls: TlsOptions = { caCerts: [certs.ca], keyLog };
+        return way === "dial()"
+          ? await dialer.dial(address, { tls })
+          : await dialer.startTls(await dialer.dial(address), tls);
+      };
+      if (runtime === "deno") {
+        const refused = /keyLog: Deno writes .* SSLKEYLOGFILE/;
+        await fails(connect(() => {}), "ERR_INVALID_REQUEST", refused);
+        return;
+      }
+      const lines: string[] = [];
+      const conn = await connect((line) => lines.push(line));
+      await server.accept();
+      assert.equal(conn.tls?.protocol, "TLSv1.3");
+      // Bun tells it when the handshake is over.
+      await until("all secrets are told", () => lines.length >= 4);
+      const format = /^([A-Z0-9_]+) ([0-9a-f]{64}) ([0-9a-f]{64,})$/;
+      const parsed = lines.map((line) => format.exec(line) ?? assert.fail(line));
+      for (const side of ["CLIENT", "SERVER"]) {
+        for (const label of [`${side}_HANDSHAKE_TRAFFIC_SECRET`, `${side}_TRAFFIC_SECRET_0`]) {
+          assert.equal(parsed.filter((line) => line[1] === label).length, 1, label);
+        }
+      }
+      assert.equal(new Set(parsed.map((line) => line[2])).size, 1, "one connection");
+      conn.close();
+      await conn.whenClosed?.();
+      const ended = connect(() => {
+        throw new Error("no room");
+      }).then((conn) => conn.read(new Uint8Array(1)));
+      const error = await ended.catch((error: unknown) => error);
+      assert.ok(error instanceof HttpError, `${error}`);
+      assert.match(error.code, /^ERR_(TLS|CONNECTION_LOST)$/);
+      assert.equal((error.cause as Error).message, "no room");
+    });
+  });
+}
 
 test("dial: localAddress is refused for a Unix socket", async () => {
   await withServer({ unix: true }, async (_server, address) => {

@@ -250,8 +250,9 @@ test("T31 T35 tlsIdentity(): every option counts, a check and a certificate of t
     minVersion: ["TLSv1.2", "TLSv1.3"],
     insecureSkipVerify: [false, true],
     verifyPeer: [() => {}, () => {}],
+    keyLog: [() => {}, () => {}],
   };
-  const never = ["cert", "key", "verifyPeer"];
+  const never = ["cert", "key", "verifyPeer", "keyLog"];
   for (const [name, [one, other]] of Object.entries(values)) {
     const base = tlsIdentity({}, "localhost");
     const [a, b] = [one, other].map((value) => tlsIdentity({ [name]: value }, "localhost"));

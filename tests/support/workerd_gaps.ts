@@ -23,6 +23,10 @@ export const workerdLacks: readonly WorkerdGap[] = [
     what: "TLS through TLS, over Unix sockets, over a `Conn` of yours",
     reason: "no TLS over streams",
   },
+  {
+    what: "`tcpNoDelay`, `tcpKeepAliveMs`, `tls.keyLog`",
+    reason: "`connect()` has no option for them",
+  },
   { what: "`localAddress`, Unix sockets", reason: "`connect()` takes a host and a port" },
   {
     what: "connections for more than one request of the Worker",

@@ -9,6 +9,7 @@ import { addressText } from "../../conn/conn_error.ts";
 import { checkEgress, type CompiledEgress } from "../../conn/names/egress.ts";
 import { guardedConn, guardedHolder, type Holder, unguardedConn } from "../../conn/guarded_conn.ts";
 import { HttpError, type HttpErrorPhase } from "../../conn/http_error.ts";
+import type { SocketOptions } from "../../conn/socket_options.ts";
 import { type TlsSessions, withSessions } from "../../conn/tls_sessions.ts";
 import type { Clock } from "../clock.ts";
 import type { Deadline, Deadlines } from "../deadlines.ts";
@@ -40,7 +41,7 @@ export interface DialSettings {
   /** For what is only asked of a proxy; the dialer judges what it dials. */
   readonly egress: CompiledEgress | null;
   readonly proxySettings: ProxySettings;
-  readonly localAddress: string | undefined;
+  readonly socket: SocketOptions;
   readonly dialTimeoutMs: number;
   readonly tlsHandshakeTimeoutMs: number;
 }
@@ -265,13 +266,13 @@ export class Dial implements DialTimes, PassageWatcher {
   }
 
   async #connect(address: Address, proxy?: ProxyServer): Promise<Conn> {
-    const { dialer, localAddress } = this.#settings;
+    const { dialer, socket } = this.#settings;
     const signal = this.#signal;
     this.#hold(null);
     return await this.#connecting(
       address,
       proxy,
-      () => this.#dialed(() => dialer.dial(address, { signal, localAddress })),
+      () => this.#dialed(() => dialer.dial(address, { signal, ...socket })),
     );
   }
 
@@ -304,18 +305,18 @@ export class Dial implements DialTimes, PassageWatcher {
 
   /** The dialer does both steps; each has its time all the same. */
   async #connectSecurely(address: Address): Promise<Conn> {
-    const { dialer, localAddress } = this.#settings;
+    const { dialer, socket } = this.#settings;
     const signal = this.#signal;
     const connected = Promise.withResolvers<void>();
-    let socket: Holder | null = null;
+    let holder: Holder | null = null;
     this.#hold(null);
     const securing = this.#dialed(() =>
       dialer.dial(address, {
         signal,
-        localAddress,
+        ...socket,
         tls: this.#tlsOptions,
         onConnect: (told) => {
-          socket = guardedHolder(told);
+          holder = guardedHolder(told);
           connected.resolve();
         },
       })
@@ -324,7 +325,7 @@ export class Dial implements DialTimes, PassageWatcher {
     securing.then(() => connected.resolve(), connected.reject);
     await this.#connecting(address, undefined, () => connected.promise);
     this.#enter("tls");
-    this.#hold(socket);
+    this.#hold(holder);
     return await this.#handshake(undefined, () => securing);
   }
 

@@ -16,6 +16,7 @@ import { systemDialer } from "../../conn/dial.ts";
 import { guardedConn, unguardedConn } from "../../conn/guarded_conn.ts";
 import { HttpError } from "../../conn/http_error.ts";
 import { hostFinder } from "../../conn/names/resolving_dialer.ts";
+import { socketOptions } from "../../conn/socket_options.ts";
 import { hasUnread } from "../../conn/unread_conn.ts";
 import { checkDial, tellConnected } from "../../conn/tls_options.ts";
 import { systemClock } from "../clock.ts";
@@ -70,8 +71,9 @@ class ProxyDialer implements Dialer {
     if (address.transport === "unix") {
       throw invalid("a Unix socket cannot be reached through a proxy");
     }
-    const { tls, signal, localAddress } = options;
-    const conn = await this.#pass(address, { signal, localAddress }, tls === undefined);
+    const { tls, signal } = options;
+    const first = { signal, ...socketOptions(options) };
+    const conn = await this.#pass(address, first, tls === undefined);
     tellConnected(options, () => conn.close());
     if (tls === undefined) return conn;
     const named = { ...tls, serverName: tls.serverName ?? address.hostname };
