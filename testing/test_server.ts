@@ -70,6 +70,8 @@ export interface TestServer extends AsyncDisposable {
   readonly errors: readonly unknown[];
   /** How many connections were made to it. */
   readonly connectionCount: number;
+  /** How many of them are open. */
+  readonly openCount: number;
   /** Options with which a transport reaches and trusts it. */
   readonly transportOptions: Pick<TransportOptions, "dialer" | "tls" | "http2">;
   /** Makes a transport that reaches and trusts it; it is destroyed with the server. */
@@ -189,6 +191,10 @@ class RunningServer implements TestServer {
       this.url = `http${kind === "tls" ? "s" : ""}://127.0.0.1:${address.port}`;
       this.dialer = this.#refusing(systemDialer());
     }
+  }
+
+  get openCount(): number {
+    return this.#connections.size;
   }
 
   get caCert(): string | null {

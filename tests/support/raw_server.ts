@@ -40,6 +40,11 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Buffer.from(text, "latin1"));
 }
 
+/** A final answer with a body. */
+export function answered(body: string): string {
+  return `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+}
+
 /** The connection ended, or was closed by the client, before what the handler waited for came. */
 export class ConnectionEndedError extends Error {
   override readonly name: string = "ConnectionEndedError";

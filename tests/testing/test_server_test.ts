@@ -55,7 +55,7 @@ for (const listen of ways) {
         });
       }
       assert.deepEqual(informed, [103, 103]);
-      assert.equal(server.connectionCount, 1);
+      assert.deepEqual([server.connectionCount, server.openCount], [1, 1]);
       assert.equal(server.requests.length, 2);
       const [first, second] = server.requests;
       assert.equal(first.text(), "content");

@@ -5,9 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { Client, createFetch, HttpRequest } from "../../../mod.ts";
-import { answered } from "../../support/body_server.ts";
 import { test } from "../../support/harness.ts";
-import { withRawServer } from "../../support/raw_server.ts";
+import { answered, withRawServer } from "../../support/raw_server.ts";
 import { steadyTransport } from "../../support/steady_transport.ts";
 
 /** As `postMessage` does it; throws if it was given away before. */
