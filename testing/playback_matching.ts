@@ -6,7 +6,9 @@
 import { addressText } from "../conn/conn_error.ts";
 import { bytesOf, latin1 } from "./latin1.ts";
 import { Http1Playback, type Playback, type PlayedStep, tooMuch } from "./playback.ts";
+import { Http2MatchingPlayback } from "./playback_matching_http2.ts";
 import { isHttp2, type TapedConnection, TapeError, type TapeEvent } from "./tape.ts";
+import { type TapedStream, tapedStreams } from "./taped_stream.ts";
 
 /** How a write begins that begins a request. */
 const HEAD = /^[!-~]+ [^ \r\n]+ HTTP\/1\.[01]\r\n/;
@@ -18,18 +20,14 @@ export interface TapedExchange {
   isUsed: boolean;
 }
 
-/**
- * The exchanges of a tape, by the address that they went to.
- *
- * @throws {TapeError} Not HTTP/1.1.
- */
-export function tapedExchanges(
+/** The exchanges of HTTP/1.1 on a tape, by the address that they went to. */
+function tapedExchanges(
   connections: readonly TapedConnection[],
 ): Map<string, TapedExchange[]> {
   const found: Map<string, TapedExchange[]> = new Map();
   for (const connection of connections) {
     const { address, events } = connection;
-    if (isHttp2(connection)) throw new TapeError("HTTP/2 cannot be matched by requests");
+    if (isHttp2(connection)) continue;
     const key = addressText(address);
     const own = found.get(key) ?? [];
     found.set(key, own);
@@ -48,6 +46,32 @@ export function tapedExchanges(
     }
   }
   return found;
+}
+
+/**
+ * What plays the exchanges of a tape, on connections that lead to the same address as the given one.
+ *
+ * @throws {TapeError} Both versions were spoken with an address, or what was carried cannot be read.
+ */
+export function matchingPlaybacks(
+  connections: readonly TapedConnection[],
+): (connection: TapedConnection) => Playback {
+  const exchanges = tapedExchanges(connections);
+  const streams: Map<string, TapedStream[]> = new Map();
+  for (const connection of connections.filter(isHttp2)) {
+    const key = addressText(connection.address);
+    if ((exchanges.get(key)?.length ?? 0) > 0) {
+      throw new TapeError(`HTTP/1.1 and HTTP/2 with ${key} cannot both be matched by requests`);
+    }
+    streams.set(key, [...streams.get(key) ?? [], ...tapedStreams(connection)]);
+  }
+  return ({ address }) => {
+    const key = addressText(address);
+    const own = streams.get(key);
+    return own === undefined
+      ? new MatchingPlayback(exchanges.get(key) ?? [])
+      : new Http2MatchingPlayback(own);
+  };
 }
 
 /** One connection on which exchanges are played. Owns: the one at hand. */

@@ -9,7 +9,7 @@ import { HttpError, type HttpErrorCode, printable } from "../conn/http_error.ts"
 import type { Clock } from "../transport/clock.ts";
 import { Http1Playback, type Playback, type PlayedStep } from "./playback.ts";
 import { Http2Playback } from "./playback_http2.ts";
-import { MatchingPlayback, tapedExchanges } from "./playback_matching.ts";
+import { matchingPlaybacks } from "./playback_matching.ts";
 import { isHttp2, type Tape, type TapedConnection, TapeError } from "./tape.ts";
 import { delay } from "./test_delay.ts";
 
@@ -22,7 +22,8 @@ export interface ReplayOptions {
   /**
    * What is answered. `"strict"`: connections and requests in the order of the tape. `"requests"`: a
    * request with the first exchange of the tape, to the same address, that has not been played and has
-   * sent the same, on as many connections as are dialled. For HTTP/1.1.
+   * sent the same, on as many connections as are dialled. In HTTP/2 each stream by itself: one that was cut off
+   * ends the connection it is played on, and recorded times are those within an exchange.
    *
    * @default {"strict"}
    */
@@ -34,8 +35,8 @@ export interface ReplayOptions {
  * was dialled, bit for bit as on the tape. What is written has to be what was written then, but for what is
  * masked, which may be anything: of the same length, in HTTP/1.1.
  *
- * @throws {TapeError} From dials and writes: what is asked for is not what is on the tape. At once: HTTP/2 is
- * on it, and is to be matched by requests. {@linkcode HttpError} `ERR_INVALID_REQUEST`: another `match`.
+ * @throws {TapeError} From dials and writes: what is asked for is not what is on the tape. At once: both
+ * versions were spoken with one address, and requests are to be matched. {@linkcode HttpError} `ERR_INVALID_REQUEST`: another `match`.
  */
 export function replayDialer(tape: Tape, options: ReplayOptions = {}): Dialer {
   const { match = "strict" } = options;
@@ -49,7 +50,7 @@ export function replayDialer(tape: Tape, options: ReplayOptions = {}): Dialer {
     );
   }
   const connections = [...tape.connections];
-  const exchanges = match === "strict" ? null : tapedExchanges(connections);
+  const matching = match === "strict" ? null : matchingPlaybacks(connections);
   const dial = (address: Address): Promise<Conn> => {
     const next = connections.findIndex((one) => addressText(one.address) === addressText(address));
     if (next === -1) {
@@ -57,10 +58,9 @@ export function replayDialer(tape: Tape, options: ReplayOptions = {}): Dialer {
       return Promise.reject(new HttpError("ERR_DIAL", cause.message, { phase: "dial", cause }));
     }
     const connection = connections[next];
-    if (exchanges === null) connections.splice(next, 1);
-    const own = exchanges?.get(addressText(address));
-    const playback = own !== undefined
-      ? new MatchingPlayback(own)
+    if (matching === null) connections.splice(next, 1);
+    const playback = matching !== null
+      ? matching(connection)
       : isHttp2(connection)
       ? new Http2Playback(connection)
       : new Http1Playback(connection);

@@ -6,7 +6,13 @@
 import assert from "node:assert/strict";
 import { Http2ServerConnection } from "../../http2/server_connection.ts";
 import { huffmanEncode, huffmanLength } from "../../http2/huffman.ts";
-import { type HttpError, HttpRequest, type RoundTripper, Transport } from "../../mod.ts";
+import {
+  type HttpError,
+  HttpRequest,
+  type RoundTripper,
+  Transport,
+  type TransportOptions,
+} from "../../mod.ts";
 import {
   faults,
   pipe,
@@ -201,9 +207,81 @@ test("tapes of HTTP/2: bodies are masked, and may be anything then", async () =>
   assert.deepEqual(await outcomesOf(transport, requests), outcomes);
 });
 
+for (const secrets of ["mask", "keep"] as const) {
+  test(`tapes of HTTP/2 by requests: in another order, at once, each once; secrets: ${secrets}`, async () => {
+    const { tape, url, outcomes } = await record("memory", { secrets, maskBody: asIs });
+    const read = Tape.parse(tape.text());
+    const matching = (options: TransportOptions = {}): Transport =>
+      new Transport({
+        dialer: replayDialer(read, { match: "requests" }),
+        http2: { priorKnowledge: true },
+        ...options,
+      });
+    const transport = matching();
+    // One that was cut off ends its connection.
+    const whole = [0, 1, 2, 3, 4];
+    const requests = requestsTo(url, SECRET);
+    const seen = await Promise.all(
+      whole.toReversed().map((i) => outcome(transport, requests[i])),
+    );
+    assert.deepEqual(seen.toReversed(), outcomes.slice(0, 5));
+    assert.deepEqual(await outcome(transport, requests[5]), outcomes[5]);
+    // Each was played once.
+    assert.deepEqual(await outcome(transport, requests[0]), ["ERR_CONNECTION_LOST"]);
+    transport.destroy();
+    const many = matching({ maxRequestsPerConn: 1 });
+    const again = requestsTo(url, SECRET);
+    for (const i of [5, 3, 1, 4, 0, 2]) {
+      assert.deepEqual(await outcome(many, again[i]), outcomes[i], `${i}`);
+    }
+    many.destroy();
+    const other = matching();
+    await assert.rejects(other.roundTrip(new HttpRequest(`${url}/other`)), (error: Error) => {
+      assert.match(
+        `${(error.cause as Error)?.message}`,
+        /Other fields are written than on the tape/,
+      );
+      return true;
+    });
+    other.destroy();
+  });
+}
+
+test("tapes of HTTP/2 by requests: windows are opened as this client needs them", async () => {
+  const { tape, url, outcomes } = await record("memory", { maskBody: asIs });
+  for (const streamWindowBytes of [16 * 1024, 1024 * 1024]) {
+    const transport = new Transport({
+      dialer: replayDialer(tape, { match: "requests" }),
+      http2: { priorKnowledge: true, streamWindowBytes },
+    });
+    const requests = requestsTo(url, SECRET);
+    for (const i of [2, 3]) {
+      assert.deepEqual(await outcome(transport, requests[i]), outcomes[i]);
+    }
+    transport.destroy();
+  }
+});
+
+test("tapes by requests: both versions with one address are refused at once", async () => {
+  await using server = await testServer(() => new Response("a"), { http2: true });
+  const tape = new Tape();
+  for (const http2 of [false, { priorKnowledge: true }]) {
+    const transport = new Transport({
+      dialer: recordingDialer(server.dialer, tape, { maskBody: asIs }),
+      http2,
+    });
+    await (await transport.roundTrip(new HttpRequest(server.url))).text();
+    transport.destroy();
+  }
+  assert.throws(
+    () => replayDialer(tape, { match: "requests" }),
+    (error: Error) =>
+      error instanceof TapeError && /HTTP\/1\.1 and HTTP\/2 with/.test(error.message),
+  );
+});
+
 test("tapes of HTTP/2: what is not on the tape is refused", async () => {
   const { tape, url } = await record("memory", { maskBody: asIs });
-  assert.throws(() => replayDialer(tape, { match: "requests" }), /HTTP\/2 cannot be matched/);
   const failure = async (change: (requests: HttpRequest[]) => HttpRequest[]): Promise<string> => {
     const transport = replaying(tape);
     let told = "";
