@@ -36,7 +36,7 @@ const budgets: readonly Budget[] = [
   { names: "", entry: "http1/mod", atOnceKib: 21.9, allKib: 21.9 },
   { names: "", entry: "http2/mod", atOnceKib: 23.5, allKib: 23.5 },
   { names: "", entry: "cli/mod", atOnceKib: 92.2, allKib: 172.3 },
-  { names: "", entry: "testing/mod", atOnceKib: 139.7, allKib: 160.2 },
+  { names: "", entry: "testing/mod", atOnceKib: 144.3, allKib: 164 },
 ];
 
 /** What a program that imports that comes to. */
