@@ -252,7 +252,7 @@ export class Connections
     this.#warm?.stop();
     this.#ended ??= { reason };
     this.#ending?.abort(reason);
-    this.pool.shut();
+    this.pool.end();
     this.options.sessions?.clear();
     for (const roundTrip of [...this.#roundTrips]) {
       // A reason of the caller's is theirs.

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { type Conn, type Dialer, systemDialer, Transport } from "../../mod.ts";
 import { withGate } from "../support/gated_server.ts";
 import { test } from "../support/harness.ts";
-import { isPending } from "../support/waiting.ts";
+import { isPending, until } from "../support/waiting.ts";
 
 /** A real dialer whose connections are gone when the test says so. */
 function lingeringDialer(gone: Promise<void>): { dialer: Dialer; asked: Conn[] } {
@@ -66,3 +66,36 @@ test("close() does not wait for a connection that was handed over", async () => 
     conn.close();
   });
 });
+
+for (const limit of ["maxConnsPerHost", "maxDialsPerHost", "maxConns"] as const) {
+  for (const reason of [undefined, new Error("mine")]) {
+    test(`destroy() begins no dial for those that wait at ${limit}, ${reason}`, async () => {
+      await withGate(async (gate) => {
+        let dials = 0;
+        const real = systemDialer();
+        const hung = Promise.withResolvers<Conn>();
+        hung.promise.catch(() => {});
+        const dialer: Dialer = {
+          dial: (address, options) => {
+            dials++;
+            return limit === "maxDialsPerHost" ? hung.promise : real.dial(address, options);
+          },
+          startTls: (...args) => real.startTls(...args),
+        };
+        const transport = new Transport({ dialer, [limit]: 1 });
+        const going = [1, 2, 3].map((i) => gate.get(transport, `/${i}`));
+        const waiting = transport.connect(`${gate.server.origin}/`);
+        if (limit !== "maxDialsPerHost") await gate.next();
+        assert.equal(dials, 1);
+        transport.destroy(reason);
+        for (const one of [...going, waiting]) {
+          await assert.rejects(one, reason ?? { code: "ERR_CLOSED" });
+        }
+        assert.equal(dials, 1);
+        hung.reject(new Error("given up"));
+        await until("nothing is left", () => transport.stats().total === 0);
+        assert.equal(transport.stats().waiting, 0);
+      });
+    });
+  }
+}

@@ -206,6 +206,7 @@ export class Pool<C, W> {
    */
   readonly #places: Map<string, number> = new Map();
   #shut = false;
+  #ended = false;
 
   constructor(limits: PoolLimits, owner: PoolOwner<C, W>) {
     this.#limits = limits;
@@ -558,6 +559,12 @@ export class Pool<C, W> {
     this.closeIdle();
   }
 
+  /** From now on no dial is begun either: those that wait are ended by whoever calls this. */
+  end(): void {
+    this.#ended = true;
+    this.shut();
+  }
+
   /** The keys that have connections or requests. */
   keys(): Iterable<string> {
     return this.#hosts.keys();
@@ -619,7 +626,7 @@ export class Pool<C, W> {
   /** As far as the limits of its key say. */
   #mayDial(host: Host<C, W>): boolean {
     const { maxConnsPerKey, maxDialsPerKey } = this.#limits;
-    return (maxConnsPerKey === 0 || host.connCount < maxConnsPerKey) &&
+    return !this.#ended && (maxConnsPerKey === 0 || host.connCount < maxConnsPerKey) &&
       (maxDialsPerKey === 0 || host.dialCount < maxDialsPerKey);
   }
 
