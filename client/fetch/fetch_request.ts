@@ -125,6 +125,10 @@ export async function fetchCall(
     headers.append(name, value);
   }
   if (!headers.has("accept")) headers.append("Accept", "*/*");
+  // As the standard: part of what is coded is of no use, and to say nothing allows any coding.
+  if (headers.has("range") && !headers.has("accept-encoding")) {
+    headers.append("Accept-Encoding", "identity");
+  }
   const signal = given.signal === undefined ? request?.signal : given.signal as AbortSignal | null;
   if (signal !== undefined && signal !== null && !(signal instanceof AbortSignal)) {
     throw new TypeError("fetch: signal is not an AbortSignal");
