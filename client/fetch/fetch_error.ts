@@ -25,6 +25,12 @@ const NETWORKS: ReadonlySet<HttpErrorCode> = new Set<HttpErrorCode>([
   "ERR_INCOMPLETE_BODY",
 ]);
 
+/** The connection broke. Where it was ended without a word, no system says so. */
+const LOST: ReadonlySet<HttpErrorCode> = new Set<HttpErrorCode>([
+  "ERR_CONNECTION_LOST",
+  "ERR_INCOMPLETE_BODY",
+]);
+
 /** How many errors of ours lie on top of the system's at most. */
 const MAX_DEPTH = 16;
 
@@ -45,19 +51,26 @@ function told(error: unknown, signal: AbortSignal | null, text: string): unknown
     : new TypeError(text, { cause: systemCause(error) ?? error });
 }
 
-/** What the system said, as programs for Node look for it, with the error of ours below. */
+/**
+ * What the system said, as programs for Node look for it, with the error of ours below. A server that
+ * ends the connection early is told by the code that `node:http` and Bun give it, as by a reset:
+ * libraries that try again by codes do not tell the two apart.
+ */
 function systemCause(error: HttpError): Error | null {
   let inner: unknown = error;
   for (let depth = 0; depth < MAX_DEPTH && inner instanceof HttpError; depth++) {
     if (!NETWORKS.has(inner.code)) return null;
     inner = inner.cause;
   }
-  if (!isSystemError(inner)) return null;
-  const { code, syscall, address, port, hostname } = inner;
-  const cause: Partial<SystemError> = new Error(error.message, { cause: error });
-  const known = Object.entries({ code, syscall, address, port, hostname });
-  return Object.assign(
-    cause,
-    Object.fromEntries(known.filter(([, value]) => value !== undefined)),
-  ) as Error;
+  if (isSystemError(inner)) {
+    const { code, syscall, address, port, hostname } = inner;
+    return causeWith({ code, syscall, address, port, hostname }, error);
+  }
+  const isEnded = inner === undefined && LOST.has(error.code) && error.attempt !== null;
+  return isEnded ? causeWith({ code: "ECONNRESET" }, error) : null;
+}
+
+function causeWith(members: Partial<SystemError>, error: HttpError): Error {
+  const known = Object.entries(members).filter(([, value]) => value !== undefined);
+  return Object.assign(new Error(error.message, { cause: error }), Object.fromEntries(known));
 }
