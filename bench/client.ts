@@ -5,23 +5,31 @@
  * @module
  */
 import process from "node:process";
+import { abortExchange } from "./aborts.ts";
+import { bulk } from "./bodies.ts";
 import {
+  exchangeLoop,
   fetchLoop,
   http2Loop,
   httpLoop,
   type Loop,
-  NotMeasurable,
   roundtripLoop,
   undiciLoop,
 } from "./exchanges.ts";
 import { Meter } from "./meter.ts";
-import { leave, probe, rawLoop, rawUpload } from "./raw.ts";
-import { BULK_BYTES, COLLECTED_BYTES, type Task } from "./task.ts";
+import { NotMeasurable } from "./not_measurable.ts";
+import { connectionsOpened } from "./opened.ts";
+import { leave, PIECE_BYTES, probe, rawLoop, rawUpload } from "./raw.ts";
+import { redirectExchange } from "./redirects.ts";
+import type { Task } from "./task.ts";
 
 async function loopOf(task: Task): Promise<Loop> {
+  if (task.style === "redirects") return exchangeLoop(task, await redirectExchange(task));
+  if (task.style === "aborts") return exchangeLoop(task, await abortExchange(task));
   switch (task.client.split("-")[0]) {
     case "raw": {
-      if (task.streamed) {
+      // What the kernel does not take at once needs more than one write.
+      if (task.postBytes >= PIECE_BYTES) {
         const exchange = await probe({ ...task, postBytes: 0, streamed: false });
         const upload = { ...exchange, request: postHead(exchange.request, task.postBytes) };
         return (lap) => rawUpload(upload, task.postBytes, lap);
@@ -36,9 +44,9 @@ async function loopOf(task: Task): Promise<Loop> {
     case "http2":
       return await http2Loop(task);
     case "roundtrip":
-      return roundtripLoop(task);
+      return await roundtripLoop(task);
     default:
-      return fetchLoop(task);
+      return await fetchLoop(task);
   }
 }
 
@@ -48,10 +56,10 @@ function postHead(get: Uint8Array, bytes: number): Uint8Array {
   return new TextEncoder().encode(text.replace("\r\n\r\n", `\r\nContent-Length: ${bytes}\r\n\r\n`));
 }
 
+/** For works whose speed is told in bytes. */
 function bytesPerExchange(task: Task): number {
   if (task.streamed) return task.postBytes;
-  if (task.url.endsWith("/bulk")) return BULK_BYTES;
-  return task.url.endsWith("/collected") ? COLLECTED_BYTES : 0;
+  return new URL(task.url).pathname.slice(1) in bulk ? task.expected : 0;
 }
 
 async function run(loop: Loop, meter: Meter, atOnce: number): Promise<void> {
@@ -61,16 +69,19 @@ async function run(loop: Loop, meter: Meter, atOnce: number): Promise<void> {
 const task: Task = JSON.parse(process.argv[2]);
 try {
   if (task.warmUrl !== "") {
-    const warm = { ...task, url: task.warmUrl, postBytes: Math.min(task.postBytes, 32 << 20) };
+    const warm = {
+      ...task,
+      url: task.warmUrl,
+      postBytes: Math.min(task.postBytes, bulk.warm),
+      expected: task.streamed ? task.expected : bulk.warm,
+    };
     await run(await loopOf(warm), new Meter(0, task.ms, 1), 1);
   }
   const loop = await loopOf(task);
-  // Compilers need so many exchanges, whatever the time to measure is; one after the other they take
-  // longer. One exchange alone is not warmed up so.
-  const compilersMs = task.atOnce === 1 ? 4_000 : 1_000;
-  const warmMs = task.warmUrl !== "" || task.close ? 0 : Math.max(compilersMs, task.ms / 4);
-  const meter = new Meter(warmMs, task.ms, task.maxExchanges);
+  const openedBefore = connectionsOpened();
+  const meter = new Meter(task.warmUp, task.ms, task.maxExchanges);
   await run(loop, meter, task.atOnce);
+  if (task.close) meter.checkConnections(connectionsOpened() - openedBefore);
   leave(meter.figures(bytesPerExchange(task)));
 } catch (error) {
   if (error instanceof NotMeasurable) leave({ skip: error.message });

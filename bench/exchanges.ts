@@ -7,17 +7,18 @@
 import { readFileSync } from "node:fs";
 import * as http from "node:http";
 import * as https from "node:https";
+import type { Socket } from "node:net";
 import { Readable } from "node:stream";
-import * as roundtrip from "../mod.ts";
+import type { TLSSocket } from "node:tls";
+import type * as roundtrip from "../mod.ts";
 import type { Lap } from "./meter.ts";
+import { NotMeasurable } from "./not_measurable.ts";
+import { importOurs, transportOptions } from "./ours.ts";
 import { PIECE_BYTES, READ_BYTES } from "./raw.ts";
 import type { Task } from "./task.ts";
 
 /** A closed loop. */
 export type Loop = (lap: Lap) => Promise<void>;
-
-/** A client that this tree does not have yet, or that cannot do the work. */
-export class NotMeasurable extends Error {}
 
 const piece = new Uint8Array(PIECE_BYTES);
 
@@ -38,60 +39,22 @@ function pieceStream(bytes: number): ReadableStream<Uint8Array> {
   }, { highWaterMark: 0 });
 }
 
-function check(status: number): void {
+/** An answer that is not the right one ends the measurement. */
+function check(task: Task, status: number, found: number): void {
   if (status !== 200) throw new Error(`Status ${status}`);
+  if (found !== task.expected) throw new Error(`${found} instead of ${task.expected}`);
 }
 
-/** Every deadline, each long enough never to fire. */
-const deadlines: roundtrip.TransportOptions = {
-  poolWaitTimeoutMs: 60_000,
-  dialTimeoutMs: 60_000,
-  tlsHandshakeTimeoutMs: 60_000,
-  expectContinueTimeoutMs: 60_000,
-  responseHeaderTimeoutMs: 60_000,
-  bodyIdleTimeoutMs: 60_000,
-};
-
-/** Every hook, each counting only. */
-function wholeTrace(): roundtrip.ClientTrace {
-  let count = 0;
-  const hook = (): void => void count++;
-  return {
-    getConn: hook,
-    gotConn: hook,
-    putIdleConn: hook,
-    connectStart: hook,
-    connectDone: hook,
-    tlsHandshakeStart: hook,
-    tlsHandshakeDone: hook,
-    wroteHeaders: hook,
-    wait100Continue: hook,
-    got100Continue: hook,
-    got1xxResponse: hook,
-    wroteRequest: hook,
-    gotFirstResponseByte: hook,
-    retry: hook,
-    bodyDone: hook,
-    bodyLeaked: hook,
-  };
-}
-
-function transportOptions(task: Task): roundtrip.TransportOptions {
-  return {
-    maxIdleConns: 0,
-    http2: task.http2,
-    disableKeepAlives: task.close,
-    ...(task.url.startsWith("https:")
-      ? { tls: { caCerts: [readFileSync(task.caFile, "utf8")] } }
-      : {}),
-    ...(task.client === "roundtrip-trace" ? { trace: wholeTrace() } : {}),
-    ...(task.client === "roundtrip-deadlines" ? deadlines : {}),
-  };
+/** How many things are in parsed JSON. */
+function count(value: unknown): number {
+  return (value as unknown[]).length;
 }
 
 /** `Transport.roundTrip()`, and the body in the style of the task. */
-export function roundtripLoop(task: Task): Loop {
-  const transport = new roundtrip.Transport(transportOptions(task));
+export async function roundtripLoop(task: Task): Promise<Loop> {
+  const ours = await importOurs(task);
+  const { HttpRequest } = ours;
+  const transport = new ours.Transport(transportOptions(task));
   const { url, read, postBytes, streamed } = task;
   const bytes = new Uint8Array(streamed ? 0 : postBytes).fill(0x61);
   const init: () => roundtrip.HttpRequestInit | undefined = streamed
@@ -109,69 +72,89 @@ export function roundtripLoop(task: Task): Loop {
     const p = new Uint8Array(READ_BYTES);
     return async (lap) => {
       do {
-        const response = await transport.roundTrip(new roundtrip.HttpRequest(url, init()));
-        check(response.status);
-        while (await response.body.read(p) !== null);
+        const response = await transport.roundTrip(new HttpRequest(url, init()));
+        let found = 0;
+        for (let n; (n = await response.body.read(p)) !== null;) found += n;
+        check(task, response.status, found);
       } while (lap.next());
     };
   }
-  if (read === "stream") {
+  if (read === "stream" || read === "events") {
     return async (lap) => {
       do {
-        const response = await transport.roundTrip(new roundtrip.HttpRequest(url, init()));
-        check(response.status);
-        await drain(response.body.stream);
+        const response = await transport.roundTrip(new HttpRequest(url, init()));
+        const found = read === "stream" ? drain(response.body.stream) : countEvents(task, response);
+        check(task, response.status, await found);
       } while (lap.next());
+    };
+  }
+  if (task.tickets) {
+    return async (lap) => {
+      let resumed: boolean | undefined;
+      do {
+        const response = await transport.roundTrip(new HttpRequest(url));
+        resumed = response.connection.tls?.sessionReused ?? undefined;
+        check(task, response.status, (await response.bytes()).length);
+      } while (lap.next(resumed));
     };
   }
   return async (lap) => {
     do {
-      const response = await transport.roundTrip(new roundtrip.HttpRequest(url, init()));
-      if (read === "json") await response.json();
-      else await response.bytes();
-      check(response.status);
+      const response = await transport.roundTrip(new HttpRequest(url, init()));
+      const found = read === "json"
+        ? count(await response.json())
+        : (await response.bytes()).length;
+      check(task, response.status, found);
     } while (lap.next());
   };
 }
 
-async function drain(stream: ReadableStream<Uint8Array>): Promise<void> {
+async function drain(stream: ReadableStream<Uint8Array>): Promise<number> {
   const reader = stream.getReader();
-  while (!(await reader.read()).done);
+  let found = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return found;
+    found += value.length;
+  }
+}
+
+/** The same parser for everybody: what differs is what brings the bytes. */
+async function countEvents(task: Task, input: roundtrip.BodyInput): Promise<number> {
+  const { serverSentEvents } = await importOurs(task);
+  let found = 0;
+  for await (const _ of serverSentEvents(input)) found++;
+  return found;
 }
 
 /** The runtime's `fetch`, or the one of `createFetch()`. */
-export function fetchLoop(task: Task): Loop {
+export async function fetchLoop(task: Task): Promise<Loop> {
   const fetch = task.client === "createFetch"
-    ? createFetch(task)
+    ? (await importOurs(task)).createFetch(transportOptions(task))
     : task.http2
     ? http2Fetch()
     : globalThis.fetch;
   const { url, read, postBytes, streamed } = task;
   const bytes = new Uint8Array(streamed ? 0 : postBytes).fill(0x61);
+  const dialling = task.client === "createFetch" ? undefined : dialInit(task);
   const init: () => RequestInit | undefined = streamed
     ? () => ({ method: "POST", body: pieceStream(postBytes), duplex: "half" } as RequestInit)
     : postBytes > 0
     ? () => ({ method: "POST", body: bytes })
-    : task.close
-    ? () => closing()
-    : () => undefined;
+    : () => dialling;
   return async (lap) => {
     do {
       const response = await fetch(url, init());
-      if (read === "json") await response.json();
-      else if (read === "stream") await drain(response.body as ReadableStream<Uint8Array>);
-      else await response.arrayBuffer();
-      check(response.status);
+      const found = read === "json"
+        ? count(await response.json())
+        : read === "stream"
+        ? await drain(response.body as ReadableStream<Uint8Array>)
+        : read === "events"
+        ? await countEvents(task, response)
+        : (await response.arrayBuffer()).byteLength;
+      check(task, response.status, found);
     } while (lap.next());
   };
-}
-
-function createFetch(task: Task): typeof globalThis.fetch {
-  const { createFetch } = roundtrip as unknown as {
-    createFetch?: (options: roundtrip.TransportOptions) => typeof globalThis.fetch;
-  };
-  if (createFetch === undefined) throw new NotMeasurable("mod.ts has no createFetch yet");
-  return createFetch(transportOptions(task));
 }
 
 /** The runtime's `fetch`, where it speaks HTTP/2. */
@@ -186,34 +169,39 @@ function http2Fetch(): typeof globalThis.fetch {
 }
 
 interface DenoClients {
-  createHttpClient(options: { poolMaxIdlePerHost: number }): unknown;
+  createHttpClient(
+    options: { poolMaxIdlePerHost?: number; proxy?: { url: string } },
+  ): unknown;
 }
 
-let closingInit: RequestInit | null = null;
-
-/** What makes `fetch` use a connection once. */
-function closing(): RequestInit {
-  if (closingInit !== null) return closingInit;
+/** What makes `fetch` use a connection once, or a proxy. */
+export function dialInit({ close, proxy }: Task): RequestInit | undefined {
+  if (!close && proxy === "") return undefined;
   const { Deno: deno, Bun: bun } = globalThis as { Deno?: DenoClients; Bun?: unknown };
   if (deno) {
-    closingInit = { client: deno.createHttpClient({ poolMaxIdlePerHost: 0 }) } as RequestInit;
-  } else if (bun) {
-    closingInit = { keepalive: false };
-  } else {
-    throw new NotMeasurable("fetch on Node always keeps its connections");
+    const client = deno.createHttpClient(
+      close ? { poolMaxIdlePerHost: 0 } : { proxy: { url: proxy } },
+    );
+    return { client } as RequestInit;
   }
-  return closingInit;
+  if (bun) return (close ? { keepalive: false } : { proxy }) as RequestInit;
+  throw new NotMeasurable(
+    close ? "fetch on Node always keeps its connections" : "fetch on Node takes no proxy",
+  );
 }
 
 /** `request()` of undici with its own agent. */
 export async function undiciLoop(task: Task): Promise<Loop> {
-  const { Agent, request } = await import("undici");
-  const dispatcher = new Agent({
-    connections: task.http2 ? 1 : task.atOnce,
-    pipelining: task.close ? 0 : task.http2 ? 100 : 1,
-    allowH2: task.http2,
-    connect: task.url.startsWith("https:") ? { ca: readFileSync(task.caFile, "utf8") } : {},
-  });
+  const { Agent, ProxyAgent, request } = await import("undici");
+  const connections = task.http2 ? 1 : task.atOnce;
+  const dispatcher = task.proxy !== ""
+    ? new ProxyAgent({ uri: task.proxy, proxyTunnel: false, connections })
+    : new Agent({
+      connections,
+      pipelining: task.close ? 0 : task.http2 ? 100 : 1,
+      allowH2: task.http2,
+      connect: task.url.startsWith("https:") ? { ca: readFileSync(task.caFile, "utf8") } : {},
+    });
   const body = new Uint8Array(task.streamed ? 0 : task.postBytes).fill(0x61);
   const options = task.postBytes > 0
     ? { dispatcher, method: "POST" as const, body }
@@ -221,15 +209,17 @@ export async function undiciLoop(task: Task): Promise<Loop> {
   const streaming = (): { body: Readable } => ({ body: Readable.from(pieces(task.postBytes)) });
   return async (lap) => {
     do {
-      const response = await request(
+      const { body, statusCode } = await request(
         task.url,
         task.streamed ? { ...options, ...streaming() } : options,
       );
-      if (task.read === "json") await response.body.json();
+      let found = 0;
+      if (task.read === "json") found = count(await body.json());
+      else if (task.read === "events") found = await countEvents(task, body);
       else if (task.read === "stream") {
-        for await (const _ of response.body);
-      } else await response.body.arrayBuffer();
-      check(response.statusCode);
+        for await (const chunk of body) found += chunk.length;
+      } else found = (await body.arrayBuffer()).byteLength;
+      check(task, statusCode, found);
     } while (lap.next());
   };
 }
@@ -247,12 +237,20 @@ export async function http2Loop(task: Task): Promise<Loop> {
       const stream = session.request({ ":path": pathname, ":method": isPost ? "POST" : "GET" });
       const chunks: Uint8Array[] = [];
       const keep = task.read !== "stream";
-      stream.on("response", (head) => {
-        if (head[":status"] !== 200) reject(new Error(`Status ${head[":status"]}`));
+      let status = 0;
+      let found = 0;
+      stream.on("response", (head) => void (status = head[":status"] ?? 0));
+      stream.on("data", (chunk: Uint8Array) => {
+        found += chunk.length;
+        if (keep) chunks.push(chunk);
       });
-      stream.on("data", (chunk: Uint8Array) => void (keep && chunks.push(chunk)));
       stream.on("error", reject).on("end", () => {
         Buffer.concat(chunks);
+        try {
+          check(task, status, found);
+        } catch (error) {
+          return reject(error);
+        }
         if (lap.next()) once();
         else resolve();
       });
@@ -264,22 +262,28 @@ export async function http2Loop(task: Task): Promise<Loop> {
   };
 }
 
-/** `node:http` with an agent that keeps connections, in its own style: callbacks. */
+/**
+ * `node:http` with an agent that keeps connections, in its own style: callbacks. An agent with a limit
+ * of sockets keeps them whatever it is told, for those that wait.
+ */
 export function httpLoop(task: Task): Loop {
   const tls = task.url.startsWith("https:");
-  const settings = { keepAlive: !task.close, maxSockets: task.atOnce };
+  const settings = task.close
+    ? { keepAlive: false, maxSockets: Infinity }
+    : { keepAlive: true, maxSockets: task.atOnce };
   const agent = tls
     ? new https.Agent({ ...settings, ca: readFileSync(task.caFile, "utf8") })
     : new http.Agent(settings);
-  const { hostname, port, pathname } = new URL(task.url);
+  const { hostname, port, pathname, host } = new URL(task.url);
+  const proxy = task.proxy === "" ? null : new URL(task.proxy);
   const body = task.postBytes > 0 ? new Uint8Array(task.postBytes).fill(0x61) : null;
   const options: http.RequestOptions = {
     agent,
-    hostname,
-    port,
-    path: pathname,
+    hostname: proxy?.hostname ?? hostname,
+    port: proxy?.port ?? port,
+    path: proxy ? task.url : pathname,
     method: body ? "POST" : "GET",
-    headers: body ? { "Content-Length": body.length } : {},
+    headers: { Host: host, ...(body ? { "Content-Length": body.length } : {}) },
   };
   const { request } = tls ? https : http;
   const keep = task.read !== "stream";
@@ -288,12 +292,21 @@ export function httpLoop(task: Task): Loop {
     const once = (): void => {
       const sent = request(options, (response) => {
         const chunks: Uint8Array[] = [];
-        response.on("data", (chunk: Uint8Array) => void (keep && chunks.push(chunk)));
+        const resumed = task.tickets ? isResumed(response.socket) : undefined;
+        let found = 0;
+        response.on("data", (chunk: Uint8Array) => {
+          found += chunk.length;
+          if (keep) chunks.push(chunk);
+        });
         response.on("error", reject).on("end", () => {
           const all = Buffer.concat(chunks);
-          if (task.read === "json") JSON.parse(all.toString());
-          if (response.statusCode !== 200) reject(new Error(`Status ${response.statusCode}`));
-          else if (lap.next()) once();
+          try {
+            if (task.read === "json") found = count(JSON.parse(all.toString()));
+            check(task, response.statusCode ?? 0, found);
+          } catch (error) {
+            return reject(error);
+          }
+          if (lap.next(resumed)) once();
           else resolve();
         });
       });
@@ -302,5 +315,18 @@ export function httpLoop(task: Task): Loop {
     };
     once();
     return promise;
+  };
+}
+
+function isResumed(socket: Socket): boolean {
+  return (socket as TLSSocket).isSessionReused();
+}
+
+/** A closed loop of exchanges that are functions: where a promise more does not matter. */
+export function exchangeLoop(task: Task, exchange: () => Promise<number>): Loop {
+  return async (lap) => {
+    do {
+      check(task, 200, await exchange());
+    } while (lap.next());
   };
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"sort"
 	"strings"
@@ -20,11 +21,15 @@ import (
 type task struct {
 	URL          string `json:"url"`
 	WarmURL      string `json:"warmUrl"`
+	Proxy        string `json:"proxy"`
 	AtOnce       int    `json:"atOnce"`
+	WarmUp       int64  `json:"warmUp"`
 	Ms           int    `json:"ms"`
-	MaxExchanges int    `json:"maxExchanges"`
+	MaxExchanges int64  `json:"maxExchanges"`
 	Read         string `json:"read"`
+	Expected     int64  `json:"expected"`
 	Close        bool   `json:"close"`
+	Tickets      bool   `json:"tickets"`
 	PostBytes    int64  `json:"postBytes"`
 	Streamed     bool   `json:"streamed"`
 	CaFile       string `json:"caFile"`
@@ -55,6 +60,14 @@ func newClient(t task) *http.Client {
 		pool := x509.NewCertPool()
 		pool.AppendCertsFromPEM(pem)
 		transport.TLSClientConfig.RootCAs = pool
+		if t.Tickets {
+			transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+		}
+	}
+	if t.Proxy != "" {
+		proxy, err := url.Parse(t.Proxy)
+		check(err)
+		transport.Proxy = http.ProxyURL(proxy)
 	}
 	return &http.Client{Transport: transport}
 }
@@ -87,26 +100,76 @@ func exchange(t task, body []byte, buffer []byte) int64 {
 		check(fmt.Errorf("status %d", response.StatusCode))
 	}
 	defer response.Body.Close()
+	found := int64(0)
 	if t.Read == "json" {
-		var value any
+		var value []any
 		check(json.NewDecoder(response.Body).Decode(&value))
 		io.Copy(io.Discard, response.Body)
-		return 0
-	}
-	if t.MaxExchanges == 1 {
-		read := int64(0)
-		for {
-			n, err := response.Body.Read(buffer)
-			read += int64(n)
-			if err == io.EOF {
-				return read
-			}
+		found = int64(len(value))
+	} else if t.MaxExchanges == 1 {
+		for err == nil {
+			var n int
+			n, err = response.Body.Read(buffer)
+			found += int64(n)
+		}
+		if err != io.EOF {
 			check(err)
 		}
+	} else {
+		data, err := io.ReadAll(response.Body)
+		check(err)
+		found = int64(len(data))
 	}
-	data, err := io.ReadAll(response.Body)
-	check(err)
-	return int64(len(data))
+	if found != t.Expected {
+		check(fmt.Errorf("%d instead of %d", found, t.Expected))
+	}
+	return found
+}
+
+// All loops of the process: first they warm up, then they count, and one of them ends it for all.
+type meter struct {
+	lock    sync.Mutex
+	warming int64
+	ms      int
+	most    int64
+	ended   bool
+	began   time.Time
+	endAt   time.Time
+	seconds float64
+	cpu     int64
+	took    []time.Duration
+	counts  []int64
+	read    int64
+}
+
+func (m *meter) begin(now time.Time) {
+	m.began, m.endAt = now, now.Add(time.Duration(m.ms)*time.Millisecond)
+	m.cpu = cpuMicros()
+}
+
+// Counts one exchange; false: stop.
+func (m *meter) next(loop int, took time.Duration, bytes int64) bool {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	now := time.Now()
+	if m.ended {
+		return false
+	}
+	if m.began.IsZero() {
+		if m.warming--; m.warming <= 0 {
+			m.begin(now)
+		}
+		return true
+	}
+	m.took = append(m.took, took)
+	m.counts[loop]++
+	m.read += bytes
+	if int64(len(m.took)) == m.most || !now.Before(m.endAt) {
+		m.ended = true
+		m.seconds = now.Sub(m.began).Seconds()
+		m.cpu = cpuMicros() - m.cpu
+	}
+	return !m.ended
 }
 
 func cpuMicros() int64 {
@@ -133,64 +196,43 @@ func main() {
 	if !t.Streamed {
 		body = make([]byte, t.PostBytes)
 	}
-	warm := 250 * time.Millisecond
-	if quarter := time.Duration(t.Ms) * time.Millisecond / 4; quarter > warm {
-		warm = quarter
-	}
-	if t.WarmURL != "" || t.Close {
-		warm = 0
-	}
 	if t.WarmURL != "" {
 		first := t
 		first.URL = t.WarmURL
 		if first.PostBytes > 32<<20 {
 			first.PostBytes = 32 << 20
 		}
+		if !t.Streamed {
+			first.Expected = 32 << 20
+		}
 		exchange(first, nil, make([]byte, 1<<20))
 	}
-	startAt := time.Now().Add(warm)
-	endAt := startAt.Add(time.Duration(t.Ms) * time.Millisecond)
-	var lock sync.Mutex
-	var all []time.Duration
-	var read int64
-	var group sync.WaitGroup
-	var cpu int64
-	started := time.Now()
-	if warm > 0 {
-		time.AfterFunc(warm, func() { lock.Lock(); cpu, started = cpuMicros(), time.Now(); lock.Unlock() })
-	} else {
-		cpu = cpuMicros()
+	m := &meter{warming: t.WarmUp, ms: t.Ms, most: t.MaxExchanges, counts: make([]int64, t.AtOnce)}
+	if t.WarmUp == 0 {
+		m.begin(time.Now())
 	}
+	var group sync.WaitGroup
 	for n := 0; n < t.AtOnce; n++ {
 		group.Add(1)
-		go func() {
+		go func(loop int) {
 			defer group.Done()
-			var took []time.Duration
-			var bytes int64
 			buffer := make([]byte, 1<<20)
 			for {
 				before := time.Now()
-				bytes += exchange(t, body, buffer)
-				now := time.Now()
-				if now.After(startAt) {
-					took = append(took, now.Sub(before))
-				}
-				if !now.Before(endAt) || (t.MaxExchanges > 0 && len(took)*t.AtOnce >= t.MaxExchanges) {
+				bytes := exchange(t, body, buffer)
+				if !m.next(loop, time.Since(before), bytes) {
 					break
 				}
 			}
-			lock.Lock()
-			all, read = append(all, took...), read+bytes
-			lock.Unlock()
-		}()
+		}(n)
 	}
 	group.Wait()
-	seconds := time.Since(started).Seconds()
-	used := cpuMicros() - cpu
+	all := m.took
 	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
 	at := func(share float64) float64 {
 		return float64(all[int(float64(len(all)-1)*share)].Nanoseconds()) / 1000
 	}
+	read := m.read
 	if t.PostBytes > 0 {
 		read = t.PostBytes * int64(len(all))
 	}
@@ -199,13 +241,17 @@ func main() {
 	}
 	count := float64(len(all))
 	figures := map[string]float64{
-		"requestsPerSecond":   count / seconds,
-		"bytesPerSecond":      float64(read) / seconds,
-		"cpuMicrosPerRequest": float64(used) / count,
+		"requestsPerSecond":   count / m.seconds,
+		"bytesPerSecond":      float64(read) / m.seconds,
+		"cpuMicrosPerRequest": float64(m.cpu) / count,
 		"p50Micros":           at(0.5),
 		"p99Micros":           at(0.99),
 		"p999Micros":          at(0.999),
 		"residentBytes":       float64(residentBytes()),
+	}
+	if t.AtOnce > 1 {
+		sort.Slice(m.counts, func(i, j int) bool { return m.counts[i] < m.counts[j] })
+		figures["slowestLoopShare"] = float64(m.counts[0]) * float64(t.AtOnce) / count
 	}
 	line, err := json.Marshal(figures)
 	check(err)

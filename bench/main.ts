@@ -11,7 +11,7 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, platform, release, tmpdir, totalmem } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { root, runProgram, runtimePath } from "../scripts/run_program.ts";
@@ -21,24 +21,31 @@ import { endAll, exists, pinned, runJson, startJson } from "./processes.ts";
 import { markdownReport, textReport } from "./report.ts";
 import type { Figures, Measurement } from "./samples.ts";
 import { clientEnvironment, type ServerPorts, type Task, taskOf } from "./task.ts";
-import { type Participant, participants, type Work, works } from "./works.ts";
+import { groups, hasGoal, type Participant, participants, type Work, works } from "./works.ts";
 
 const help = `deno task bench [options]
 
-  --only NAMES       works, "goals" (those that a goal needs), "rest" or "all"; default all
+  --only NAMES       works, groups (${groups.join(", ")}),
+                     "goals" (the works that a goal needs), "rest" or "all"; default all
   --runtimes NAMES   default deno,bun,node
   --peers NAMES      default createFetch,raw,fetch,undici,http,http2,go; ours is always measured
+  --before DIR       another tree of this project, with its dist/: ours of there is measured as "before"
   --at-once NUMBERS  instead of each work's own
   --runs N           times that every client is measured; default 5
   --ms N             milliseconds of one measurement; default 1000
+  --warm-up SHARE    of each work's exchanges before it counts; default 1. Less is to try a work only
   --max-minutes N    begins no further round after that; default 15
   --add FILE         begins with the samples of an earlier --json
   --render FILE      measures nothing: reports an earlier --json
   --json FILE  --svg FILE  --markdown FILE
 
-The page docs/performance.md, in a quarter of an hour:
-  deno task bench --only goals --runs 5 --ms 600 --max-minutes 12 --json bench/results/all.json
-  deno task bench --only rest --runs 3 --ms 300 --max-minutes 5 --add bench/results/all.json \\
+The page docs/performance.md, in 25 minutes at most:
+  deno task bench --only everyday --runs 5 --ms 300 --max-minutes 11 --json bench/results/all.json
+  deno task bench --only small --runs 5 --ms 300 --max-minutes 5 --add bench/results/all.json \\
+    --json bench/results/all.json
+  deno task bench --only bulk,http2,own --runs 3 --ms 300 --max-minutes 5 \\
+    --add bench/results/all.json --json bench/results/all.json
+  deno task bench --only rest --runs 1 --ms 200 --max-minutes 4 --add bench/results/all.json \\
     --json bench/results/all.json --svg docs/performance.svg --markdown docs/performance.md
 
 Works: ${works.map(({ name }) => name).join(" ")}`;
@@ -49,9 +56,11 @@ const { values } = parseArgs({
     only: { type: "string", default: "all" },
     runtimes: { type: "string", default: "deno,bun,node" },
     peers: { type: "string", default: "createFetch,raw,fetch,undici,http,http2,go" },
+    before: { type: "string" },
     "at-once": { type: "string" },
     runs: { type: "string", default: "5" },
     ms: { type: "string", default: "1000" },
+    "warm-up": { type: "string", default: "1" },
     "max-minutes": { type: "string", default: "15" },
     add: { type: "string" },
     render: { type: "string" },
@@ -62,6 +71,7 @@ const { values } = parseArgs({
   },
 });
 
+const before = values.before === undefined ? undefined : resolve(values.before);
 const bench = (name: string): string => join(root, "bench", name);
 const said = new Set<string>();
 
@@ -73,12 +83,13 @@ function say(line: string): void {
 
 function chosenWorks(): Work[] {
   const names = values.only.split(",");
-  const unknown = names.filter((name) =>
-    !["all", "goals", "rest"].includes(name) && !works.some((work) => work.name === name)
-  );
+  const known = ["all", "goals", "rest", ...groups, ...works.map(({ name }) => name)];
+  const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0) throw new Error(`Unknown work: ${unknown.join(", ")}\n\n${help}`);
-  return works.filter(({ name, hasGoal }) =>
-    names.includes("all") || names.includes(name) || names.includes(hasGoal ? "goals" : "rest")
+  return works.filter((work) =>
+    ["all", work.name, work.group, hasGoal(work) ? "goals" : "rest"].some((name) =>
+      names.includes(name)
+    )
   );
 }
 
@@ -127,9 +138,11 @@ const programs: Record<Work["kind"], string> = {
 function commandOf(work: Work, { runtime, client }: Participant, task: Task): string[] {
   if (client === "go") return [goProgram, JSON.stringify(task)];
   const command = [runtimePath(runtime as "deno"), ...(runtime === "deno" ? ["run", "-A"] : [])];
-  // What a new process loads is what npm installs.
-  const ours = work.kind === "cold" ? [join(root, "dist", "mod.js")] : [];
-  return [...command, bench(programs[work.kind]), JSON.stringify(task), ...ours];
+  // What a new process loads is what its runtime installs: from JSR the source, from npm the bundle.
+  const packed = join(dirname(task.module), "dist", "mod.js");
+  const isPacked = work.kind === "cold" && runtime !== "deno";
+  const given = isPacked ? { ...task, module: packed } : task;
+  return [...command, bench(programs[work.kind]), JSON.stringify(given)];
 }
 
 const folder = mkdtempSync(join(tmpdir(), "roundtrip-bench-client-"));
@@ -157,18 +170,20 @@ async function round(
   for (const { runtime, client } of who) {
     const key = `${work.name}, ${runtime}, ${client}`;
     if (skipped.has(key)) continue;
-    if (work.http2 !== undefined && ports.http2Ports[work.http2] === 0) {
+    const { server } = work;
+    if ((server === "nginx" || server === "nghttpd") && ports.http2Ports[server] === 0) {
       skipped.add(key);
-      say(`${key}: left out: ${work.http2} is not installed`);
+      say(`${key}: left out: ${server} is not installed`);
       continue;
     }
-    const task = taskOf(work, client, atOnce, positive(values.ms), ports);
+    const all = taskOf(work, client, atOnce, positive(values.ms), ports, before);
+    const task = { ...all, warmUp: Math.ceil(all.warmUp * positive(values["warm-up"])) };
     const command = commandOf(work, { runtime, client }, task);
     try {
       const figures = await runJson<Figures & { skip?: string }>(
         command,
         clientEnvironment,
-        task.ms * 2 + 40_000,
+        Math.max(60_000, task.ms * 2),
       );
       if (figures.skip === undefined) {
         measurement.samples.push({ work: work.name, atOnce, runtime, client, run, figures });
@@ -193,6 +208,7 @@ async function measure(measurement: Measurement): Promise<void> {
   const wrong = runtimes.filter((name) => !(allRuntimes as readonly string[]).includes(name));
   if (wrong.length > 0) throw new Error(`Unknown runtime: ${wrong.join(", ")}`);
   const peers = values.peers.split(",");
+  if (before !== undefined) peers.push("before");
   if (peers.includes("go") && !await buildGo()) {
     say("go: left out: not installed");
     peers.splice(peers.indexOf("go"), 1);

@@ -10,8 +10,12 @@ import type { Figures } from "./samples.ts";
 
 /** One closed loop's view of the meter. Call `next()` after each exchange. */
 export interface Lap {
-  /** Counts one exchange; false: stop. */
-  next(): boolean;
+  /**
+   * Counts one exchange; false: stop.
+   *
+   * @param resumed Whether its TLS session was taken up again, where that is known.
+   */
+  next(resumed?: boolean): boolean;
 }
 
 /** Latencies are recorded in tenths of a microsecond. */
@@ -26,39 +30,54 @@ export class Meter {
     highestTrackableValue: 600_000 * PER_MS,
     numberOfSignificantValueDigits: 3,
   });
-  readonly #startAtMs: number;
-  readonly #endAtMs: number;
+  /** Exchanges of each loop. */
+  readonly #counts: number[] = [];
+  readonly #warmUp: number;
+  readonly #ms: number;
   readonly #maxCount: number;
+  #endAtMs = 0;
+  /** Exchanges that are still to be made before it counts. */
+  #warming: number;
   #startedAtMs = 0;
   #seconds = 0;
   #cpu: NodeJS.CpuUsage = { user: 0, system: 0 };
   #residentBytes = 0;
   #count = 0;
+  #resumed = 0;
+  #notResumed = 0;
   #state: "warming" | "measuring" | "ended" = "warming";
 
   /**
-   * @param warmMs 0: measure from the first moment.
+   * @param warmUp Exchanges before it counts; 0: it measures from the first moment. Not a time: a
+   * slow client would be measured before its code is compiled.
    * @param maxCount Exchanges to count at most; 0: only the time ends it.
    */
-  constructor(warmMs: number, ms: number, maxCount: number) {
-    const now = performance.now();
-    this.#startAtMs = now + warmMs;
-    this.#endAtMs = this.#startAtMs + ms;
+  constructor(warmUp: number, ms: number, maxCount: number) {
+    this.#warmUp = warmUp;
+    this.#warming = warmUp;
+    this.#ms = ms;
     this.#maxCount = maxCount === 0 ? Infinity : maxCount;
-    if (warmMs === 0) this.#begin(now);
+    if (warmUp === 0) this.#begin(performance.now());
   }
 
   /** The view of one more loop. */
   lap(): Lap {
+    const loop = this.#counts.push(0) - 1;
     let before = performance.now();
     return {
-      next: () => {
+      next: (resumed) => {
         const now = performance.now();
         const took = now - before;
         before = now;
-        return this.#lap(now, took);
+        return this.#lap(loop, now, took, resumed);
       },
     };
+  }
+
+  /** Throws if fewer connections were opened than a client needs that uses each of them once. */
+  checkConnections(opened: number): void {
+    const exchanges = this.#warmUp + this.#count;
+    if (opened < exchanges) throw new Error(`${opened} connections for ${exchanges} requests`);
   }
 
   /** What was measured. */
@@ -76,6 +95,12 @@ export class Meter {
       p50Micros: micros(50),
       p99Micros: micros(99),
       p999Micros: micros(99.9),
+      ...(this.#counts.length > 1
+        ? { slowestLoopShare: Math.min(...this.#counts) * this.#counts.length / count }
+        : {}),
+      ...(this.#resumed + this.#notResumed > 0
+        ? { sessionsResumedShare: this.#resumed / (this.#resumed + this.#notResumed) }
+        : {}),
       residentBytes: process.memoryUsage().rss,
       ...(peakBytes === null
         ? {}
@@ -83,11 +108,14 @@ export class Meter {
     };
   }
 
-  #lap(now: number, tookMs: number): boolean {
+  #lap(loop: number, now: number, tookMs: number, resumed: boolean | undefined): boolean {
     if (this.#state === "measuring") {
       this.#histogram.recordValue(Math.max(1, Math.round(tookMs * PER_MS)));
+      this.#counts[loop]++;
+      if (resumed === true) this.#resumed++;
+      else if (resumed === false) this.#notResumed++;
       if (++this.#count >= this.#maxCount || now >= this.#endAtMs) this.#end(now);
-    } else if (this.#state === "warming" && now >= this.#startAtMs) {
+    } else if (this.#state === "warming" && --this.#warming <= 0) {
       this.#begin(now);
     }
     return this.#state !== "ended";
@@ -98,6 +126,7 @@ export class Meter {
     this.#residentBytes = resetPeakResident();
     this.#cpu = process.cpuUsage();
     this.#startedAtMs = now;
+    this.#endAtMs = now + this.#ms;
   }
 
   #end(now: number): void {

@@ -1,6 +1,6 @@
 /**
  * The limit: the same request bytes written and the same response bytes read on the runtime's own
- * sockets, without looking at them. Deno awaits each write and read; Bun and Node work in callbacks,
+ * sockets, without looking at them; where the others parse or unpack, it does that and nothing else. Deno awaits each write and read; Bun and Node work in callbacks,
  * which is faster there (awaiting costs Node a fifth and Bun a thirtieth).
  *
  * @module
@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import * as net from "node:net";
 import process from "node:process";
 import * as tls from "node:tls";
+import { gunzipSync } from "node:zlib";
 import type { Lap } from "./meter.ts";
 import type { Task } from "./task.ts";
 
@@ -18,8 +19,10 @@ export interface RawExchange {
   readonly port: number;
   readonly ca: string | null;
   readonly request: Uint8Array;
-  /** Bytes of the whole response; 0: up to the last chunk. */
+  /** Bytes of the whole response. */
   readonly responseBytes: number;
+  /** What is made of the whole response; null: nothing. Throws if it is not the right one. */
+  readonly finish: ((response: Uint8Array) => void) | null;
   /** A connection for each exchange. */
   readonly close: boolean;
 }
@@ -75,8 +78,8 @@ export function rawRequest(task: Task): Uint8Array {
   const { pathname, host } = new URL(task.url);
   const method = task.postBytes > 0 ? "POST" : "GET";
   const length = task.postBytes > 0 ? `Content-Length: ${task.postBytes}\r\n` : "";
-  const head =
-    `${method} ${pathname} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: roundtrip/0.1.0\r\n` +
+  const target = task.proxy === "" ? pathname : task.url;
+  const head = `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: roundtrip/0.1.0\r\n` +
     `${length}${task.close ? "Connection: close\r\n" : ""}Accept-Encoding: gzip\r\n\r\n`;
   const body = task.streamed ? 0 : task.postBytes;
   const bytes = new Uint8Array(head.length + body).fill(0x61);
@@ -84,9 +87,9 @@ export function rawRequest(task: Task): Uint8Array {
   return bytes;
 }
 
-/** Sends the request once, to learn how long the response is. */
+/** Sends the request once, to learn how long the response is and that it is the right one. */
 export async function probe(task: Task): Promise<RawExchange> {
-  const { hostname, port } = new URL(task.url);
+  const { hostname, port } = new URL(task.proxy === "" ? task.url : task.proxy);
   const ca = task.url.startsWith("https:") ? readFileSync(task.caFile, "utf8") : null;
   const request = rawRequest(task);
   const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -94,44 +97,69 @@ export async function probe(task: Task): Promise<RawExchange> {
     ? net.connect(Number(port), hostname)
     : tls.connect({ host: hostname, port: Number(port), ca });
   socket.on("error", reject).on("close", () => reject(new Error("The server closed")));
-  let head = "";
+  let finish: RawExchange["finish"] = null;
+  let text = "";
   socket.on("data", (data: Uint8Array) => {
-    head += new TextDecoder("latin1").decode(data);
-    const end = head.indexOf("\r\n\r\n") + 4;
-    if (end < 4) return;
-    const length = /\r\ncontent-length: (\d+)/i.exec(head.slice(0, end));
-    resolve(length === null ? 0 : end + Number(length[1]));
+    text += new TextDecoder("latin1").decode(data);
+    const body = text.indexOf("\r\n\r\n") + 4;
+    if (body < 4) return;
+    const head = text.slice(0, body).toLowerCase();
+    if (!head.startsWith("http/1.1 200")) return reject(new Error(head.split("\r\n")[0]));
+    const length = /\r\ncontent-length: (\d+)/.exec(head);
+    if (length === null) {
+      if (text.endsWith("\r\n0\r\n\r\n")) resolve(text.length);
+      return;
+    }
+    if (head.includes("content-encoding: gzip")) finish = unpack(task, body);
+    else if (task.read === "json") finish = parse(task, body);
+    else if (Number(length[1]) !== task.expected) reject(new Error(`${length[1]} bytes`));
+    resolve(body + Number(length[1]));
   });
   socket.write(request);
   const responseBytes = await promise;
   socket.destroy();
-  return { hostname, port: Number(port), ca, request, responseBytes, close: task.close };
+  return { hostname, port: Number(port), ca, request, responseBytes, finish, close: task.close };
+}
+
+function unpack({ expected }: Task, head: number): (response: Uint8Array) => void {
+  return (response) => {
+    const { length } = gunzipSync(response.subarray(head));
+    if (length !== expected) throw new Error(`${length} instead of ${expected} bytes`);
+  };
+}
+
+function parse({ expected }: Task, head: number): (response: Uint8Array) => void {
+  const decoder = new TextDecoder();
+  return (response) => {
+    const { length } = JSON.parse(decoder.decode(response.subarray(head)));
+    if (length !== expected) throw new Error(`${length} instead of ${expected} items`);
+  };
 }
 
 /** Bytes of a response that are still to come, from what comes. */
 class Remainder {
-  readonly #whole: number;
+  readonly #responseBytes: number;
+  readonly #finish: RawExchange["finish"];
+  readonly #whole: Uint8Array | null;
   #left: number;
 
-  constructor(responseBytes: number) {
-    this.#whole = responseBytes;
+  constructor({ responseBytes, finish }: RawExchange) {
+    this.#responseBytes = responseBytes;
+    this.#finish = finish;
+    this.#whole = finish === null ? null : new Uint8Array(responseBytes);
     this.#left = responseBytes;
   }
 
   /** Takes the next `n` bytes, which `data` begins with; true: that was the response. */
   take(data: Uint8Array, n: number): boolean {
-    if (this.#whole === 0) return endsChunked(data, n);
+    this.#whole?.set(data.subarray(0, n), this.#responseBytes - this.#left);
     this.#left -= n;
     if (this.#left > 0) return false;
-    this.#left = this.#whole;
+    if (this.#left < 0) throw new Error(`${-this.#left} bytes too many`);
+    this.#left = this.#responseBytes;
+    if (this.#whole !== null) this.#finish!(this.#whole);
     return true;
   }
-}
-
-/** `0 CR LF CR LF`. */
-function endsChunked(data: Uint8Array, n: number): boolean {
-  return n >= 5 && data[n - 5] === 0x30 && data[n - 4] === 0x0d && data[n - 3] === 0x0a &&
-    data[n - 2] === 0x0d && data[n - 1] === 0x0a;
 }
 
 /** A closed loop of exchanges. */
@@ -153,7 +181,7 @@ async function denoConnect(deno: DenoRuntime, exchange: RawExchange): Promise<De
 async function denoLoop(deno: DenoRuntime, exchange: RawExchange, lap: Lap): Promise<void> {
   const { request, responseBytes, close } = exchange;
   const buffer = new Uint8Array(responseBytes > READ_BYTES ? READ_BYTES : 64 * 1024);
-  const remainder = new Remainder(responseBytes);
+  const remainder = new Remainder(exchange);
   let conn = await denoConnect(deno, exchange);
   for (;;) {
     await conn.write(request);
@@ -170,11 +198,11 @@ async function denoLoop(deno: DenoRuntime, exchange: RawExchange, lap: Lap): Pro
 }
 
 async function bunLoop(bun: BunRuntime, exchange: RawExchange, lap: Lap): Promise<void> {
-  const { hostname, port, ca, request, responseBytes, close } = exchange;
+  const { hostname, port, ca, request, close } = exchange;
   let goOn = true;
   do {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const remainder = new Remainder(responseBytes);
+    const remainder = new Remainder(exchange);
     await bun.connect({
       hostname,
       port,
@@ -208,7 +236,7 @@ async function nodeLoop(exchange: RawExchange, lap: Lap): Promise<void> {
   let goOn = true;
   do {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const remainder = new Remainder(responseBytes);
+    const remainder = new Remainder(exchange);
     const take = (n: number, data: Uint8Array): boolean => {
       if (!remainder.take(data, n)) return true;
       goOn = lap.next();
@@ -242,6 +270,10 @@ export function rawUpload(exchange: RawExchange, bytes: number, lap: Lap): Promi
     : nodeUpload(exchange, bytes, lap);
 }
 
+function checkAnswer({ responseBytes }: RawExchange, bytes: number | null): void {
+  if (bytes !== responseBytes) throw new Error(`${bytes} instead of ${responseBytes} bytes`);
+}
+
 async function denoUpload(
   deno: DenoRuntime,
   exchange: RawExchange,
@@ -249,6 +281,7 @@ async function denoUpload(
   lap: Lap,
 ): Promise<void> {
   const piece = new Uint8Array(PIECE_BYTES);
+  const answer = new Uint8Array(1024);
   const conn = await denoConnect(deno, exchange);
   do {
     await conn.write(exchange.request);
@@ -261,7 +294,7 @@ async function denoUpload(
       }
       sent += end;
     }
-    if (await conn.read(piece) === null) throw new Error("The server closed");
+    checkAnswer(exchange, await conn.read(answer));
   } while (lap.next());
   conn.close();
 }
@@ -297,7 +330,8 @@ async function bunUpload(
     socket: {
       open: begin,
       drain: send,
-      data(socket) {
+      data(socket, data) {
+        checkAnswer(exchange, data.length);
         if (lap.next()) return begin(socket);
         resolve();
         socket.end();
@@ -328,7 +362,8 @@ async function nodeUpload(exchange: RawExchange, bytes: number, lap: Lap): Promi
   };
   socket.on("connect", begin).on("drain", send).on("error", reject);
   socket.on("close", () => reject(new Error("The server closed")));
-  socket.on("data", () => {
+  socket.on("data", (data: Uint8Array) => {
+    checkAnswer(exchange, data.length);
     if (lap.next()) return begin();
     socket.destroy();
     resolve();
@@ -339,10 +374,16 @@ async function nodeUpload(exchange: RawExchange, bytes: number, lap: Lap): Promi
 /** Opens a connection, makes one exchange and keeps a read outstanding, as an idle connection has. */
 export async function openIdle(exchange: RawExchange): Promise<void> {
   const { hostname, port, request } = exchange;
+  const remainder = new Remainder(exchange);
   if (globals.Deno) {
     const conn = await denoConnect(globals.Deno, exchange);
     await conn.write(request);
-    await conn.read(new Uint8Array(1024));
+    const buffer = new Uint8Array(1024);
+    for (let taken = false; !taken;) {
+      const n = await conn.read(buffer);
+      if (n === null) throw new Error("The server closed");
+      taken = remainder.take(buffer, n);
+    }
     conn.read(new Uint8Array(1)).catch(() => {});
     return;
   }
@@ -353,13 +394,15 @@ export async function openIdle(exchange: RawExchange): Promise<void> {
       port,
       socket: {
         open: (socket) => void socket.write(request),
-        data: () => resolve(),
+        data: (_, data) => void (remainder.take(data, data.length) && resolve()),
         error: (_, error) => reject(error),
       },
     });
   } else {
     const socket = net.connect({ host: hostname, port }, () => socket.write(request));
-    socket.on("data", () => resolve()).on("error", reject);
+    socket.on("error", reject).on("data", (data: Uint8Array) => {
+      if (remainder.take(data, data.length)) resolve();
+    });
   }
   await promise;
 }

@@ -13,7 +13,8 @@ import {
   seriesOf,
   type Spread,
 } from "./samples.ts";
-import { type Goal, goals, works } from "./works.ts";
+import { type Goal, goals } from "./goals.ts";
+import { works } from "./works.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -33,6 +34,7 @@ const units: Record<Goal["unit"], (value: number) => string> = {
   times: (value) => `${value.toFixed(2)} ×`,
   bytes,
   nanos: (value) => `${Math.round(value)} ns`,
+  ms: (value) => `${value.toFixed(1)} ms`,
 };
 
 function withSpread(spread: Spread, format: (value: number) => string): string {
@@ -53,11 +55,15 @@ const columns: readonly Column[] = [
   { title: "p50 µs", figure: "p50Micros", format: short },
   { title: "p99 µs", figure: "p99Micros", format: short },
   { title: "p99.9 µs", figure: "p999Micros", format: short },
-  { title: "ms", figure: "firstRequestMs", format: short },
+  { title: "slowest loop", figure: "slowestLoopShare", format: units.percent },
+  { title: "taken up", figure: "sessionsResumedShare", format: units.percent },
+  { title: "first, ms", figure: "firstRequestMs", format: short },
+  { title: "second, ms", figure: "secondRequestMs", format: short },
   { title: "resident", figure: "residentBytes", format: bytes },
   { title: "growth", figure: "residentGrowthBytes", format: bytes },
   { title: "resident/conn", figure: "residentBytesPerConnection", format: bytes },
   { title: "heap/conn", figure: "heapBytesPerConnection", format: bytes },
+  { title: "buffers/conn", figure: "buffersBytesPerConnection", format: bytes },
   { title: "ns, 10 hosts", figure: "nanosWith10Hosts", format: short },
   { title: "ns, 10,000 hosts", figure: "nanosWith10000Hosts", format: short },
 ];
@@ -183,7 +189,11 @@ function workTables(samples: readonly Sample[]): WorkTable[] {
 export function reached(samples: readonly Sample[], goal: Goal): Spread | null {
   const peer = peerOf(goal);
   if (peer === null) return figureOf(samples, goal, goal.figure);
-  const how = goal.by === "difference" ? (a: number, b: number) => a - b : undefined;
+  const how = {
+    ratio: undefined,
+    inverse: (ours: number, theirs: number) => theirs / ours,
+    difference: (ours: number, theirs: number) => ours - theirs,
+  }[goal.by ?? "ratio"];
   return compare(samples, goal, peer, goal.figure, how);
 }
 

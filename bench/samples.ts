@@ -19,8 +19,16 @@ export interface Figures {
   residentGrowthBytes?: number;
   residentBytesPerConnection?: number;
   heapBytesPerConnection?: number;
+  /** Of array buffers; where the runtime does not tell them apart, of all memory outside the heap. */
+  buffersBytesPerConnection?: number;
+  /** Exchanges of the loop that made fewest, compared with the mean of all: 1 is fair. */
+  slowestLoopShare?: number;
+  /** How many of the TLS connections took a session up again. */
+  sessionsResumedShare?: number;
   /** From before the import to the end of the first response. */
   firstRequestMs?: number;
+  /** From then to the end of the second one. */
+  secondRequestMs?: number;
   /** One take and one give back. */
   nanosWith10Hosts?: number;
   nanosWith10000Hosts?: number;

@@ -1,7 +1,7 @@
 /**
  * The serving side, never in the process of a client: nginx where it is installed, else the server
- * in this file; and a server that takes uploads, for nginx answers before it has read them. Prints
- * one line of JSON with the ports, and ends, nginx with it, when its standard input ends.
+ * in this file, which also serves beside nginx what that cannot: it reads uploads before it answers, asks
+ * for cookies, and keeps silent. Prints one line of JSON with the ports, and ends, nginx with it, when its standard input ends.
  *
  * Argument: `--any-address` listens on every 127.x.y.z (and so on every address of the machine).
  *
@@ -17,42 +17,11 @@ import process from "node:process";
 import * as tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { BULK_BYTES, COLLECTED_BYTES, type ServerPorts, WARM_UP_BYTES } from "./task.ts";
+import { bodies, bulk, eventChunks, PACKED, tinyChunks } from "./bodies.ts";
+import type { ServerPorts } from "./task.ts";
 
 const address = process.argv.includes("--any-address") ? "0.0.0.0" : "127.0.0.1";
 const certificates = fileURLToPath(new URL("../tests/certs/", import.meta.url));
-const encoder = new TextEncoder();
-
-/** Text like a page's: it shrinks to about a fifth. */
-function prose(bytes: number): Uint8Array {
-  let text = "";
-  for (let n = 0; text.length < bytes; n++) text += `<li>item ${n}: ${(n * 7919) % 10007}</li>\n`;
-  return encoder.encode(text.slice(0, bytes));
-}
-
-function json(bytes: number): Uint8Array {
-  const items: { id: number; name: string; tags: string[]; price: number }[] = [];
-  for (let id = 0; JSON.stringify(items).length < bytes - 80; id++) {
-    items.push({ id, name: `item ${id}`, tags: ["red", "small"], price: id * 1.25 });
-  }
-  return encoder.encode(JSON.stringify(items));
-}
-
-const small = encoder.encode("Hello, world!");
-const bodies: Record<string, Uint8Array> = {
-  small,
-  post: small,
-  json: json(10 * 1024),
-  "64k": prose(64 * 1024),
-  "1m": prose(1024 * 1024),
-  chunked: prose(16 * 1024),
-  gzip: prose(100 * 1024),
-};
-const bulk: Record<string, number> = {
-  bulk: BULK_BYTES,
-  collected: COLLECTED_BYTES,
-  warm: WARM_UP_BYTES,
-};
 
 async function freePort(): Promise<number> {
   const server = net.createServer();
@@ -64,7 +33,10 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function nginxConfig(folder: string, { port, tlsPort, http2Ports }: ServerPorts): string {
+function nginxConfig(
+  folder: string,
+  { port, tlsPort, ticketPort, http2Ports }: ServerPorts,
+): string {
   const temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((name) => `${name}_temp_path ${folder}/${name};`).join(" ");
   return `daemon off; pid ${folder}/pid; worker_processes 1; worker_rlimit_nofile 20000;
@@ -82,8 +54,14 @@ http {
     root ${folder};
     location = /post { return 200 "Hello, world!"; }
     # A substitution that finds nothing: the length is not known beforehand.
-    location = /chunked { sub_filter "no such text" ""; sub_filter_types *; }
-    location = /gzip { gzip_static on; }
+    location /chunked/ { alias ${folder}/; sub_filter "no such text" ""; sub_filter_types *; }
+    location /gzip/ { alias ${folder}/; gzip_static on; }
+  }
+  server {
+    listen ${address}:${ticketPort} ssl backlog=4096;
+    ssl_certificate ${folder}/localhost.pem; ssl_certificate_key ${folder}/localhost.key;
+    ssl_session_tickets on;
+    root ${folder};
   }
   server {
     listen ${address}:${http2Ports.nginx} ssl http2 backlog=4096;
@@ -97,7 +75,7 @@ http {
 function writeFiles(folder: string): void {
   chmodSync(folder, 0o755);
   for (const [name, body] of Object.entries(bodies)) writeFileSync(join(folder, name), body);
-  writeFileSync(join(folder, "gzip.gz"), gzipSync(bodies["gzip"], { level: 6 }));
+  for (const name of PACKED) writeFileSync(join(folder, `${name}.gz`), gzipSync(bodies[name]));
   for (const [name, bytes] of Object.entries(bulk)) {
     // Sparse: a length, and nothing on the disk.
     writeFileSync(join(folder, name), "");
@@ -128,32 +106,41 @@ function startNginx(folder: string, ports: ServerPorts): ChildProcess {
   );
 }
 
+/** Who asks for `/home` and has no cookie gets this answer. */
+const STRANGER = "/stranger";
+
+/** Requests for this get no answer. */
+const SILENT = "/silent";
+
 /** Whole answers, made once. */
 function answers(): Map<string, Uint8Array> {
-  const head = (fields: string): string =>
-    "HTTP/1.1 200 OK\r\nServer: bench\r\nDate: Fri, 20 Nov 2026 00:00:00 GMT\r\n" +
-    `Content-Type: text/plain\r\n${fields}Connection: keep-alive\r\n\r\n`;
+  const head = (fields: string, status = "200 OK", type = "text/plain"): string =>
+    `HTTP/1.1 ${status}\r\nServer: bench\r\nDate: Fri, 20 Nov 2026 00:00:00 GMT\r\n` +
+    `Content-Type: ${type}\r\n${fields}Connection: keep-alive\r\n\r\n`;
   const join = (...parts: (string | Uint8Array)[]): Uint8Array =>
     new Uint8Array(Buffer.concat(parts.map((part) => Buffer.from(part as string, "latin1"))));
   const made = new Map<string, Uint8Array>();
   for (const [name, body] of Object.entries(bodies)) {
     made.set(`/${name}`, join(head(`Content-Length: ${body.length}\r\n`), body));
   }
-  const packed = gzipSync(bodies["gzip"]);
-  made.set(
-    "/gzip",
-    join(head(`Content-Encoding: gzip\r\nContent-Length: ${packed.length}\r\n`), packed),
-  );
-  const body = bodies["chunked"];
-  made.set(
-    "/chunked",
+  for (const name of PACKED) {
+    const packed = gzipSync(bodies[name]);
+    const fields = `Content-Encoding: gzip\r\nContent-Length: ${packed.length}\r\n`;
+    made.set(`/gzip/${name}`, join(head(fields), packed));
+  }
+  const chunked = (chunks: readonly Uint8Array[], type?: string): Uint8Array =>
     join(
-      head("Transfer-Encoding: chunked\r\n"),
-      `${body.length.toString(16)}\r\n`,
-      body,
-      "\r\n0\r\n\r\n",
-    ),
-  );
+      head("Transfer-Encoding: chunked\r\n", "200 OK", type),
+      ...chunks.flatMap((chunk) => [`${chunk.length.toString(16)}\r\n`, chunk, "\r\n"]),
+      "0\r\n\r\n",
+    );
+  for (const [name, body] of Object.entries(bodies)) made.set(`/chunked/${name}`, chunked([body]));
+  made.set("/tiny", chunked(tinyChunks()));
+  made.set("/events", chunked(eventChunks(), "text/event-stream"));
+  const moved = "Set-Cookie: session=0123456789abcdef; Path=/\r\nLocation: /home\r\n";
+  made.set("/login", join(head(`${moved}Content-Length: 0\r\n`, "302 Found")));
+  made.set("/home", made.get("/small")!);
+  made.set(STRANGER, join(head("Content-Length: 0\r\n", "403 Forbidden")));
   for (const [name, bytes] of Object.entries(bulk)) {
     made.set(`/${name}`, join(head(`Content-Length: ${bytes}\r\n`)));
   }
@@ -184,6 +171,7 @@ function serve(socket: net.Socket, made: Map<string, Uint8Array>): void {
   let path = "";
   let close = false;
   const answer = (): void => {
+    if (path === SILENT) return;
     socket.write(made.get(path) ?? made.get("/small")!);
     const bytes = bulk[path.slice(1)];
     if (bytes !== undefined) {
@@ -192,24 +180,31 @@ function serve(socket: net.Socket, made: Map<string, Uint8Array>): void {
       socket.end();
     }
   };
+  const finish = (): void => {
+    if (left === 0) answer();
+    // More than was announced: whatever it is, it is wrong.
+    else if (left < -1) socket.destroy();
+  };
   const endsChunked = (data: Buffer): boolean =>
     data.length >= 5 && data.toString("latin1", data.length - 5) === "0\r\n\r\n";
   socket.on("data", (data: Buffer) => {
     if (left !== 0) {
       left = left === -1 ? (endsChunked(data) ? 0 : -1) : left - data.length;
-      if (left === 0) answer();
+      finish();
       return;
     }
     const end = data.indexOf("\r\n\r\n") + 4;
     const head = data.toString("latin1", 0, end).toLowerCase();
-    path = head.slice(head.indexOf(" ") + 1, head.indexOf(" http/"));
+    // A request to a proxy has the whole URL.
+    path = head.slice(head.indexOf(" ") + 1, head.indexOf(" http/")).replace(/^http:\/\/[^/]*/, "");
+    if (path === "/home" && !head.includes("session=0123456789abcdef")) path = STRANGER;
     close = head.includes("\r\nconnection: close");
     if (head.includes("\r\ntransfer-encoding: chunked")) {
       left = endsChunked(data.subarray(end)) ? 0 : -1;
     } else {
       left = Number(/\r\ncontent-length: (\d+)/.exec(head)?.[1] ?? 0) - (data.length - end);
     }
-    if (left === 0) answer();
+    finish();
   });
   socket.on("error", () => socket.destroy());
 }
@@ -262,10 +257,11 @@ const ports: ServerPorts = {
   name: "bench/server.ts",
   port: 0,
   tlsPort: 0,
-  uploadPort: 0,
+  ticketPort: 0,
+  ownPort: 0,
   http2Ports: { nginx: 0, nghttpd: 0 },
 };
-ports.uploadPort = await listen(plain);
+ports.ownPort = await listen(plain);
 writeFiles(folder);
 if (spawnSync("nghttpd", ["--version"]).status === 0) {
   ports.http2Ports.nghttpd = await freePort();
@@ -277,19 +273,21 @@ if (spawnSync("nghttpd", ["--version"]).status === 0) {
 if (spawnSync("nginx", ["-v"]).status === 0) {
   ports.name = "nginx";
   [ports.port, ports.tlsPort] = [await freePort(), await freePort()];
+  ports.ticketPort = await freePort();
   ports.http2Ports.nginx = await freePort();
   const nginx = startNginx(folder, ports);
   others.push(nginx);
   nginx.on("exit", () => end(1));
   await untilListening(ports.port, nginx);
 } else {
-  ports.port = ports.uploadPort;
+  ports.port = ports.ownPort;
   const options = {
     cert: readFileSync(join(certificates, "localhost.pem")),
     key: readFileSync(join(certificates, "localhost.key")),
     noDelay: true,
-    secureOptions: constants.SSL_OP_NO_TICKET,
   };
-  ports.tlsPort = await listen(tls.createServer(options, (socket) => serve(socket, made)));
+  const whole = { ...options, secureOptions: constants.SSL_OP_NO_TICKET };
+  ports.tlsPort = await listen(tls.createServer(whole, (socket) => serve(socket, made)));
+  ports.ticketPort = await listen(tls.createServer(options, (socket) => serve(socket, made)));
 }
 console.log(JSON.stringify(ports));

@@ -1,33 +1,45 @@
 /**
- * What is measured: the works, who takes part in each, and the goals.
+ * What is measured: the works, and who takes part in each.
  *
  * @module
  */
-import type { Figures } from "./samples.ts";
 
 /** How a body is read. */
-export type ReadStyle = "bytes" | "json" | "read" | "stream";
+export type ReadStyle = "bytes" | "json" | "read" | "stream" | "events";
 
 /** A server that is measured over HTTP/2: one writes answers by themselves, the other in batches. */
 export type Http2Server = "nginx" | "nghttpd";
 
+/**
+ * Works that are run together. The table of goals needs all but `sizes` and `more`: `everyday` is what
+ * programs do, `small` the small requests, `bulk` large bodies, `own` what the others do not have.
+ */
+export const groups = ["everyday", "small", "bulk", "http2", "own", "sizes", "more"] as const;
+
 /** One kind of work. */
 export interface Work {
   readonly name: string;
-  /** In words, for the report. */
+  /** In words, for the tables. */
   readonly what: string;
+  /** In few words, if it stands on the page that people read first. */
+  readonly headline?: string;
+  readonly group: typeof groups[number];
   /** `loop`: requests in closed loops; the others are programs of their own. */
   readonly kind: "loop" | "hosts" | "idle" | "cold" | "pool";
-  /** Path on the server; `/up` is served by the server that takes bodies. */
+  /** What a loop repeats, if it is not one request. */
+  readonly style?: "redirects" | "aborts";
+  /** Path on the server. */
   readonly path: string;
+  /** Who serves: `own` is the server in `server.ts`, `tickets` gives sessions that can be taken up. */
+  readonly server?: "own" | "tickets" | Http2Server;
   /** How many loops at once; each is measured. */
   readonly atOnce: readonly number[];
   readonly clients: readonly string[];
-  /** Whether a row of the table of goals needs it. */
-  readonly hasGoal: boolean;
   readonly tls?: boolean;
-  /** Over TLS and HTTP/2, from that server. */
-  readonly http2?: Http2Server;
+  /** Over HTTP/2, on TLS. */
+  readonly http2?: boolean;
+  /** Through an HTTP proxy. */
+  readonly proxied?: boolean;
   /** Bytes of the request's body. */
   readonly postBytes?: number;
   /** Whether it is sent as a stream of pieces. */
@@ -35,6 +47,8 @@ export interface Work {
   readonly read?: ReadStyle;
   /** A connection for each request. */
   readonly close?: boolean;
+  /** Exchanges of all loops together before they count: compilers need so many, whatever the time. */
+  readonly warmUp?: number;
   /** Ends after so many exchanges, if the time has not ended it before. */
   readonly maxExchanges?: number;
 }
@@ -42,38 +56,194 @@ export interface Work {
 /** Clients that only Node runs. */
 const NODE_ONLY: readonly string[] = ["undici", "http", "http2"];
 
-const SMALL = ["roundtrip", "createFetch", "raw", "fetch", "undici", "http", "go"];
-const BODIES = ["roundtrip", "raw", "fetch", "undici", "http", "go"];
+const MIB = 1024 * 1024;
 
+const ALL = ["roundtrip", "createFetch", "raw", "fetch", "undici", "http", "go"];
+const NO_HTTP = ["roundtrip", "createFetch", "raw", "fetch", "undici", "go"];
+/** For a body that undici's `request()` and `node:http` would leave packed. */
+const UNPACKING = ["roundtrip", "createFetch", "raw", "fetch", "go"];
 const HTTP2_PEERS = ["fetch", "undici", "http2", "go"];
 
-/** All works, those with goals first. */
-export const works: readonly Work[] = [
+/** A closed loop of GETs: what most works are. */
+const LOOP = { kind: "loop", path: "/small", clients: ALL, atOnce: [50], warmUp: 25_000 } as const;
+
+const NEW_CONNECTION = {
+  ...LOOP,
+  atOnce: [10],
+  close: true,
+  clients: ["roundtrip", "raw", "fetch", "undici", "http", "go"],
+  maxExchanges: 2_000,
+} as const;
+
+const ONCE = { ...LOOP, atOnce: [1], warmUp: 0, maxExchanges: 1 } as const;
+
+const everyday: readonly Work[] = [
   {
-    name: "get-small",
-    what: "GET, 13 bytes, kept connections",
-    kind: "loop",
-    path: "/small",
-    atOnce: [50, 1, 10, 500],
-    clients: SMALL,
-    hasGoal: true,
+    ...LOOP,
+    name: "chunked-16k",
+    what: "GET, 16 KiB, chunked",
+    headline: "GET, 16 KiB chunked",
+    group: "everyday",
+    path: "/chunked/16k",
+    warmUp: 12_000,
   },
   {
+    ...LOOP,
+    name: "tiny-chunks",
+    what: "GET, 2,000 chunks of 8 bytes",
+    headline: "GET, 2,000 chunks of 8 bytes",
+    group: "everyday",
+    path: "/tiny",
+    server: "own",
+    atOnce: [10],
+    clients: NO_HTTP,
+    warmUp: 1_000,
+  },
+  {
+    ...LOOP,
+    name: "get-64k",
+    what: "GET, 64 KiB",
+    headline: "GET, 64 KiB",
+    group: "everyday",
+    path: "/64k",
+    atOnce: [10],
+    warmUp: 8_000,
+  },
+  {
+    ...LOOP,
+    name: "json-10k",
+    what: "GET, 10 KiB of JSON, parsed (by raw too)",
+    headline: "GET, 10 KiB of JSON, parsed",
+    group: "everyday",
+    path: "/json",
+    clients: NO_HTTP,
+    read: "json",
+    warmUp: 10_000,
+  },
+  {
+    ...LOOP,
+    name: "gzip-4k",
+    what: "GET, 4 KiB, gzip, decoded (by raw too)",
+    headline: "GET, 4 KiB, gzip",
+    group: "everyday",
+    path: "/gzip/4k",
+    atOnce: [10],
+    clients: UNPACKING,
+    warmUp: 10_000,
+  },
+  {
+    ...LOOP,
+    name: "gzip-100k",
+    what: "GET, 100 KiB, gzip, decoded (by raw too)",
+    headline: "GET, 100 KiB, gzip",
+    group: "everyday",
+    path: "/gzip/100k",
+    atOnce: [10],
+    clients: UNPACKING,
+    warmUp: 2_000,
+  },
+  {
+    ...NEW_CONNECTION,
+    name: "new-connection",
+    what: "small GET, a connection for each",
+    headline: "GET, a new connection",
+    group: "everyday",
+    warmUp: 2_000,
+  },
+  {
+    ...NEW_CONNECTION,
+    name: "new-connection-tls",
+    what: "the same over TLS, whole handshakes",
+    headline: "GET, a new TLS connection",
+    group: "everyday",
+    tls: true,
+    warmUp: 500,
+  },
+  {
+    ...NEW_CONNECTION,
+    name: "new-connection-tickets",
+    what: "the same over TLS, sessions taken up again where the client can",
+    headline: "GET, a TLS connection taken up again",
+    group: "everyday",
+    server: "tickets",
+    clients: ["roundtrip", "fetch", "undici", "http", "go"],
+    tls: true,
+    warmUp: 500,
+  },
+  {
+    name: "cold-start",
+    what: "import, first and second request in a new process (Deno: from source)",
+    group: "everyday",
+    kind: "cold",
+    path: "/small",
+    atOnce: [1],
+    clients: ["roundtrip", "fetch", "undici", "http"],
+  },
+  {
+    name: "idle-after-64k",
+    what: "1,000 connections that idle after 64 KiB each: bytes for each",
+    group: "everyday",
+    kind: "idle",
+    path: "/64k",
+    atOnce: [1_000],
+    clients: ["roundtrip", "raw"],
+  },
+];
+
+const small: readonly Work[] = [
+  {
+    ...LOOP,
+    name: "get-small",
+    what: "GET, 13 bytes, kept connections",
+    headline: "small GET",
+    group: "small",
+  },
+  {
+    ...LOOP,
     name: "get-small-tls",
     what: "the same over TLS",
-    kind: "loop",
-    path: "/small",
-    atOnce: [50],
-    clients: SMALL,
-    hasGoal: true,
+    headline: "small GET over TLS",
+    group: "small",
+    clients: ["roundtrip", "raw", "fetch", "undici", "http", "go"],
     tls: true,
   },
   {
+    ...LOOP,
+    name: "get-small-1",
+    what: "small GET, one after the other",
+    group: "small",
+    atOnce: [1],
+    clients: ["roundtrip", "raw"],
+    warmUp: 20_000,
+  },
+  {
+    ...LOOP,
+    name: "get-small-500",
+    what: "small GET, 500 at once",
+    headline: "small GET, 500 at once",
+    group: "small",
+    atOnce: [500],
+    clients: ["roundtrip", "raw", "undici"],
+  },
+  {
+    name: "idle-memory",
+    what: "1,000 idle connections: bytes for each",
+    group: "small",
+    kind: "idle",
+    path: "/small",
+    atOnce: [1_000],
+    clients: ["roundtrip", "raw"],
+  },
+];
+
+const large: readonly Work[] = [
+  {
+    ...ONCE,
     name: "down-1g",
     what: "GET, 1 GiB (a quarter of it for clients that collect it)",
-    kind: "loop",
+    headline: "GET, 1 GiB",
+    group: "bulk",
     path: "/bulk",
-    atOnce: [1],
     clients: [
       "roundtrip-read",
       "roundtrip-stream",
@@ -85,190 +255,213 @@ export const works: readonly Work[] = [
       "roundtrip-bytes",
       "fetch-bytes",
     ],
-    hasGoal: true,
-    maxExchanges: 1,
   },
   {
+    ...ONCE,
     name: "up-1g",
     what: "POST of 1 GiB from a stream of 64 KiB pieces",
-    kind: "loop",
+    headline: "POST, 1 GiB from a stream",
+    group: "bulk",
     path: "/up",
-    atOnce: [1],
+    server: "own",
     clients: ["roundtrip", "roundtrip-stream", "raw", "fetch", "go"],
-    hasGoal: true,
-    maxExchanges: 1,
+    postBytes: 1024 * MIB,
+    streamed: true,
   },
+];
+
+const overHttp2: readonly Work[] = [
   ...(["nginx", "nghttpd"] as const).map((server): Work => ({
+    ...LOOP,
     name: `get-small-h2-${server}`,
     what: `GET, 13 bytes, over HTTP/2 on TLS, ${server}`,
-    kind: "loop",
-    path: "/small",
-    atOnce: [50],
+    headline: `small GET over HTTP/2, ${server}`,
+    group: "http2",
     clients: ["roundtrip", ...server === "nginx" ? ["roundtrip-http1"] : [], ...HTTP2_PEERS],
-    hasGoal: true,
+    server,
     tls: true,
-    http2: server,
+    http2: true,
+    warmUp: 20_000,
   })),
   {
+    ...ONCE,
     name: "down-256m-h2",
-    what: "GET, 256 MiB, over HTTP/2 on TLS, nghttpd",
-    kind: "loop",
+    what: "GET, 256 MiB, over HTTP/2 on TLS, nghttpd (ours over HTTP/1.1: nginx)",
+    headline: "GET, 256 MiB over HTTP/2",
+    group: "http2",
     path: "/collected",
-    atOnce: [1],
-    clients: ["roundtrip-read", "roundtrip-stream", ...HTTP2_PEERS],
-    hasGoal: true,
+    clients: ["roundtrip-read", "roundtrip-stream", "roundtrip-http1", ...HTTP2_PEERS],
+    server: "nghttpd",
     tls: true,
-    http2: "nghttpd",
-    maxExchanges: 1,
+    http2: true,
   },
   {
+    ...ONCE,
     name: "up-256m-h2",
     what: "POST of 256 MiB from a stream of 64 KiB pieces, over HTTP/2 on TLS, nghttpd",
-    kind: "loop",
-    path: "/small",
-    atOnce: [1],
+    headline: "POST, 256 MiB over HTTP/2",
+    group: "http2",
     clients: ["roundtrip", ...HTTP2_PEERS],
-    hasGoal: true,
+    server: "nghttpd",
     tls: true,
-    http2: "nghttpd",
-    postBytes: 256 * 1024 * 1024,
+    http2: true,
+    postBytes: 256 * MIB,
     streamed: true,
-    maxExchanges: 1,
   },
-  {
-    name: "idle-memory",
-    what: "1,000 idle connections: bytes for each",
-    kind: "idle",
-    path: "/small",
-    atOnce: [1_000],
-    clients: ["roundtrip", "raw"],
-    hasGoal: true,
-  },
-  {
-    name: "trace-on",
-    what: "small GET with every hook of a trace",
-    kind: "loop",
-    path: "/small",
-    atOnce: [50],
-    clients: ["roundtrip", "roundtrip-trace"],
-    hasGoal: true,
-  },
-  {
-    name: "deadlines-on",
-    what: "small GET with every deadline set",
-    kind: "loop",
-    path: "/small",
-    atOnce: [50],
-    clients: ["roundtrip", "roundtrip-deadlines"],
-    hasGoal: true,
-  },
+];
+
+const own: readonly Work[] = [
+  ...["trace", "deadlines"].map((what): Work => ({
+    ...LOOP,
+    name: `${what}-on`,
+    what: what === "trace"
+      ? "small GET with every hook of a trace"
+      : "small GET with every deadline set",
+    group: "own",
+    clients: ["roundtrip", `roundtrip-${what}`],
+  })),
   {
     name: "pool",
     what: "take and give back, in memory",
+    group: "own",
     kind: "pool",
     path: "",
     atOnce: [1],
     clients: ["roundtrip"],
-    hasGoal: true,
   },
+];
+
+/** Lengths of bodies by name, with the exchanges to warm up. */
+const LENGTHS: readonly [name: string, warmUp: number][] = [
+  ["1k", 10_000],
+  ["4k", 10_000],
+  ["15k", 8_000],
+  ["16k", 10_000],
+  ["17k", 8_000],
+  ["32k", 8_000],
+  ["64k", 8_000],
+  ["256k", 1_500],
+  ["1m", 300],
+];
+
+const sizes: readonly Work[] = LENGTHS.flatMap(([name, warmUp]): Work[] => {
+  const what = `GET, ${parseInt(name)} ${name.endsWith("m") ? "MiB" : "KiB"}`;
+  const one = { ...LOOP, group: "sizes", atOnce: [10], clients: NO_HTTP, warmUp } as const;
+  const byLength = { ...one, name: `get-${name}`, what, path: `/${name}` };
+  const chunked = {
+    ...one,
+    name: `chunked-${name}`,
+    what: `${what}, chunked`,
+    path: `/chunked/${name}`,
+  };
+  // Those that have a goal are measured with the works of every day.
+  return [byLength, chunked].filter((work) => !everyday.some(({ name }) => name === work.name));
+});
+
+/** Lengths of uploads, with the exchanges to warm up. */
+const UPLOADS: readonly [name: string, bytes: number, warmUp: number][] = [
+  ["1k", 1024, 20_000],
+  ["64k", 64 * 1024, 3_000],
+  ["1m", MIB, 300],
+];
+
+const more: readonly Work[] = [
   {
-    name: "post-1k",
-    what: "POST of 1 KiB, 13 bytes back",
-    kind: "loop",
+    ...LOOP,
+    name: "get-small-10",
+    what: "small GET, 10 at once",
+    group: "more",
+    atOnce: [10],
+  },
+  ...UPLOADS.map(([name, postBytes, warmUp]): Work => ({
+    ...LOOP,
+    name: `post-${name}`,
+    what: `POST of ${parseInt(name)} ${name.endsWith("m") ? "MiB" : "KiB"}, 13 bytes back`,
+    headline: `POST, ${parseInt(name)} ${name.endsWith("m") ? "MiB" : "KiB"}`,
+    group: "more",
     path: "/post",
-    atOnce: [50],
-    clients: BODIES,
-    hasGoal: false,
-    postBytes: 1024,
-  },
+    server: "own",
+    atOnce: [postBytes > 1024 ? 10 : 50],
+    postBytes,
+    warmUp,
+  })),
   {
-    name: "json-10k",
-    what: "GET, 10 KiB of JSON, parsed",
-    kind: "loop",
-    path: "/json",
-    atOnce: [50],
-    clients: BODIES,
-    hasGoal: false,
-    read: "json",
-  },
-  {
-    name: "get-64k",
-    what: "GET, 64 KiB",
-    kind: "loop",
-    path: "/64k",
+    ...LOOP,
+    name: "events",
+    what: "GET, 100 server-sent events in chunks, parsed (by the same parser for every client)",
+    headline: "GET, 100 server-sent events",
+    group: "more",
+    path: "/events",
+    server: "own",
     atOnce: [10],
-    clients: BODIES,
-    hasGoal: false,
+    clients: ["roundtrip", "createFetch", "fetch", "undici"],
+    read: "events",
+    warmUp: 2_000,
   },
   {
-    name: "get-1m",
-    what: "GET, 1 MiB",
-    kind: "loop",
-    path: "/1m",
+    ...LOOP,
+    name: "redirects",
+    what: "GET, a redirect that sets a cookie, and the page that wants it (peers: tough-cookie)",
+    headline: "a redirect with a cookie",
+    group: "more",
+    style: "redirects",
+    path: "/login",
+    server: "own",
     atOnce: [10],
-    clients: BODIES,
-    hasGoal: false,
+    clients: ["roundtrip", "createFetch", "fetch", "undici"],
+    warmUp: 3_000,
   },
   {
-    name: "chunked",
-    what: "GET, 16 KiB, chunked",
-    kind: "loop",
-    path: "/chunked",
-    atOnce: [50],
-    clients: BODIES,
-    hasGoal: false,
+    ...LOOP,
+    name: "proxy",
+    what: "small GET through an HTTP proxy, kept connections",
+    headline: "small GET through a proxy",
+    group: "more",
+    proxied: true,
+    warmUp: 20_000,
   },
   {
-    name: "gzip-100k",
-    what: "GET, 100 KiB, gzip, decoded (raw: not decoded)",
-    kind: "loop",
-    path: "/gzip",
-    atOnce: [10],
-    clients: ["roundtrip", "raw", "fetch", "go"],
-    hasGoal: false,
-  },
-  {
-    name: "new-connection",
-    what: "small GET, a connection for each",
-    kind: "loop",
+    ...LOOP,
+    name: "aborts",
+    what: "a GET given up while it waits for an answer, and one that is answered after it",
+    headline: "a GET given up, and another",
+    group: "more",
+    style: "aborts",
     path: "/small",
-    atOnce: [10],
-    clients: ["roundtrip", "raw", "fetch", "undici", "http", "go"],
-    hasGoal: false,
-    close: true,
-    maxExchanges: 2_000,
-  },
-  {
-    name: "new-connection-tls",
-    what: "the same over TLS",
-    kind: "loop",
-    path: "/small",
-    atOnce: [10],
-    clients: ["roundtrip", "raw", "fetch", "undici", "http", "go"],
-    hasGoal: false,
-    tls: true,
-    close: true,
-    maxExchanges: 2_000,
+    server: "own",
+    clients: ["roundtrip", "createFetch", "fetch", "undici", "http"],
+    warmUp: 2_000,
+    maxExchanges: 4_000,
   },
   {
     name: "many-hosts",
-    what: "10,000 hosts, one request each",
+    what: "10,000 hosts, one request each, on a connection that is closed after it",
+    group: "more",
     kind: "hosts",
     path: "/small",
     atOnce: [50],
-    clients: ["roundtrip", "raw", "fetch"],
-    hasGoal: false,
-  },
-  {
-    name: "cold-start",
-    what: "import and first request in a new process",
-    kind: "cold",
-    path: "/small",
-    atOnce: [1],
-    clients: ["roundtrip", "fetch", "undici", "http"],
-    hasGoal: false,
+    clients: ["roundtrip", "raw", "fetch", "undici", "http"],
+    close: true,
+    warmUp: 2_000,
+    maxExchanges: 10_000,
   },
 ];
+
+/** All works, group by group. */
+export const works: readonly Work[] = [
+  ...everyday,
+  ...small,
+  ...large,
+  ...overHttp2,
+  ...own,
+  ...sizes,
+  ...more,
+];
+
+/** Whether the table of goals needs a work. */
+export function hasGoal({ group }: Work): boolean {
+  return group !== "sizes" && group !== "more";
+}
 
 /** One process to measure in each run. */
 export interface Participant {
@@ -279,16 +472,22 @@ export interface Participant {
 /**
  * Who takes part in a work.
  *
- * @param peers Names of clients to compare ours with; `fetch` stands for `fetch-bytes` too.
+ * @param peers Names of clients to compare ours with; `fetch` stands for `fetch-bytes` too, and
+ * `before` for ours of another tree.
  */
 export function participants(
   work: Work,
   runtimes: readonly string[],
   peers: readonly string[],
 ): Participant[] {
-  const chosen = work.clients.filter((client) =>
-    client.startsWith("roundtrip") || peers.includes(client.split("-")[0])
-  );
+  const isOurs = (client: string): boolean => client.startsWith("roundtrip");
+  const chosen = work.clients
+    .flatMap((client) =>
+      isOurs(client) ? [client, client.replace("roundtrip", "before")] : [client]
+    )
+    // The pool is measured by a program that reaches into the tree.
+    .filter((client) => work.kind !== "pool" || isOurs(client))
+    .filter((client) => isOurs(client) || peers.includes(client.split("-")[0]));
   const found = runtimes.flatMap((runtime) =>
     chosen
       .filter((client) => client !== "go" && (runtime === "node" || !NODE_ONLY.includes(client)))
@@ -296,195 +495,3 @@ export function participants(
   );
   return chosen.includes("go") ? [...found, { runtime: "go", client: "go" }] : found;
 }
-
-/** One demand on a figure of ours, alone or compared with a peer's. */
-export interface Goal {
-  readonly work: string;
-  readonly atOnce: number;
-  readonly runtime: string;
-  readonly client: string;
-  /** In words: what is demanded. */
-  readonly says: string;
-  readonly figure: keyof Figures;
-  /** A client of the same runtime, or `go`; null: our figure itself. */
-  readonly against: string | null;
-  /** How the two make one value. @default {"ratio"} */
-  readonly by?: "ratio" | "difference";
-  readonly atLeast?: number;
-  readonly atMost?: number;
-  /** How the value is written. */
-  readonly unit: "percent" | "times" | "bytes" | "nanos";
-}
-
-const MIB = 1024 * 1024;
-
-function rate(
-  work: string,
-  client: string,
-  runtime: string,
-  against: string,
-  atLeast: number,
-): Goal {
-  const unit = atLeast < 1 ? "percent" : "times";
-  const demand = unit === "percent" ? `${Math.round(atLeast * 100)} % of` : `${atLeast} ×`;
-  return {
-    work,
-    atOnce: work === "down-1g" || work === "up-1g" ? 1 : 50,
-    runtime,
-    client,
-    says: `${client}: ≥ ${demand} ${against}`,
-    figure: work === "down-1g" || work === "up-1g" ? "bytesPerSecond" : "requestsPerSecond",
-    against,
-    atLeast,
-    unit,
-  };
-}
-
-/** How much less of the processor a request takes than one of a peer's; `against` is the peer. */
-function cpu(work: string, client: string, runtime: string, against: string, times: number): Goal {
-  return {
-    work,
-    atOnce: work.startsWith("get-") ? 50 : 1,
-    runtime,
-    client,
-    says: `${client}: CPU ≤ ${against} / ${times}`,
-    figure: "cpuMicrosPerRequest",
-    against,
-    atMost: 1 / times,
-    unit: "percent",
-  };
-}
-
-/** Over HTTP/2. */
-function http2GoalsOf(runtime: string): Goal[] {
-  const nginx = "get-small-h2-nginx";
-  const nghttpd = "get-small-h2-nghttpd";
-  const bulk = ["down-256m-h2", "up-256m-h2"];
-  const peers: Record<string, [peer: string, small: [number, number], bulk: [number, number]][]> = {
-    deno: [["fetch", [3, 6], [1.5, 1.3]]],
-    bun: [["fetch", [1.2, 3], [1, 1.2]]],
-    // Zero: nothing is demanded.
-    node: [["http2", [2.2, 5], [1.4, 0]], ["undici", [3.5, 9], [0, 1]]],
-  };
-  return [
-    ...peers[runtime].flatMap(([peer, small, [down, up]]): Goal[] => [
-      cpu(nginx, "roundtrip", runtime, peer, small[0]),
-      cpu(nghttpd, "roundtrip", runtime, peer, small[1]),
-      ...down === 0 ? [] : [cpu(bulk[0], "roundtrip-read", runtime, peer, down)],
-      ...up === 0 ? [] : [cpu(bulk[1], "roundtrip", runtime, peer, up)],
-    ]),
-    cpu(nginx, "roundtrip", runtime, "go", 1.1),
-    cpu(nghttpd, "roundtrip", runtime, "go", 2),
-    cpu(nginx, "roundtrip", runtime, "roundtrip-http1", runtime === "bun" ? 1.2 : 1.7),
-  ];
-}
-
-function goalsOf(runtime: string): Goal[] {
-  const of = <T>(deno: T, bun: T, node: T): T =>
-    runtime === "deno" ? deno : runtime === "bun" ? bun : node;
-  const alone = { atOnce: 1, runtime, unit: "percent" as const };
-  return [
-    rate("get-small", "roundtrip", runtime, "raw", of(0.7, 0.6, 0.6)),
-    rate("get-small", "roundtrip", runtime, of("fetch", "fetch", "undici"), of(5, 1.4, 2.5)),
-    rate("get-small", "roundtrip", runtime, "go", 1.4),
-    ...(runtime === "node" ? [] : [
-      rate("get-small-tls", "roundtrip", runtime, "raw", of(0.7, 0.6, 0)),
-      rate("get-small-tls", "roundtrip", runtime, "fetch", of(5, 1.3, 0)),
-    ]),
-    rate("get-small-tls", "roundtrip", runtime, "go", 1.5),
-    {
-      ...alone,
-      work: "get-small",
-      client: "roundtrip",
-      says: "roundtrip, p50: ≤ 110 % of raw",
-      figure: "p50Micros",
-      against: "raw",
-      atMost: 1.1,
-    },
-    {
-      ...alone,
-      work: "get-small",
-      client: "roundtrip",
-      says: "roundtrip, p99: ≤ 125 % of raw",
-      figure: "p99Micros",
-      against: "raw",
-      atMost: 1.25,
-    },
-    rate("get-small", "createFetch", runtime, "fetch", of(2.5, 1, 2.5)),
-    rate("down-1g", "roundtrip-read", runtime, "raw", 0.9),
-    rate("down-1g", "roundtrip-read", runtime, "fetch", 1.8),
-    rate("down-1g", "roundtrip-stream", runtime, "fetch", 1),
-    ...["roundtrip-read", "roundtrip-stream"].map((client): Goal => ({
-      ...alone,
-      work: "down-1g",
-      client,
-      says: `${client}: memory grows ≤ 32 MiB`,
-      figure: "residentGrowthBytes",
-      against: null,
-      atMost: 32 * MIB,
-      unit: "bytes",
-    })),
-    rate("up-1g", "roundtrip", runtime, "raw", 0.8),
-    {
-      ...alone,
-      work: "up-1g",
-      client: "roundtrip",
-      says: "roundtrip: memory grows ≤ 32 MiB",
-      figure: "residentGrowthBytes",
-      against: null,
-      atMost: 32 * MIB,
-      unit: "bytes",
-    },
-    {
-      ...alone,
-      work: "idle-memory",
-      atOnce: 1_000,
-      client: "roundtrip",
-      says: "roundtrip: resident, ≤ 24 KiB each beyond raw",
-      figure: "residentBytesPerConnection",
-      against: "raw",
-      by: "difference",
-      atMost: 24 * 1024,
-      unit: "bytes",
-    },
-    // A heap that is warm has room that is resident already: its own growth counts too.
-    {
-      ...alone,
-      work: "idle-memory",
-      atOnce: 1_000,
-      client: "roundtrip",
-      says: "roundtrip: heap, ≤ 24 KiB each beyond raw",
-      figure: "heapBytesPerConnection",
-      against: "raw",
-      by: "difference",
-      atMost: 24 * 1024,
-      unit: "bytes",
-    },
-    {
-      ...alone,
-      work: "pool",
-      client: "roundtrip",
-      says: "10,000 hosts: ≤ 1 µs",
-      figure: "nanosWith10000Hosts",
-      against: null,
-      atMost: 1_000,
-      unit: "nanos",
-    },
-    ...["trace", "deadlines"].map((what): Goal => ({
-      ...alone,
-      work: `${what}-on`,
-      atOnce: 50,
-      client: `roundtrip-${what}`,
-      says: `with ${what}: ≥ 90 % of without`,
-      figure: "requestsPerSecond",
-      against: "roundtrip",
-      atLeast: 0.9,
-    })),
-  ];
-}
-
-/** Every goal, runtime by runtime. */
-export const goals: readonly Goal[] = ["deno", "bun", "node"].flatMap((runtime) => [
-  ...goalsOf(runtime),
-  ...http2GoalsOf(runtime),
-]);

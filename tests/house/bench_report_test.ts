@@ -4,10 +4,13 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { bodies, expectedAt } from "../../bench/bodies.ts";
 import { drawChart } from "../../bench/chart.ts";
+import { goals } from "../../bench/goals.ts";
+import { Meter } from "../../bench/meter.ts";
 import { markdownReport, reached, textReport } from "../../bench/report.ts";
 import { compare, type Figures, type Sample, spreadOf } from "../../bench/samples.ts";
-import { goals, participants, works } from "../../bench/works.ts";
+import { hasGoal, participants, works } from "../../bench/works.ts";
 import { test } from "../support/harness.ts";
 
 function sample(runtime: string, client: string, run: number, requestsPerSecond: number): Sample {
@@ -42,8 +45,8 @@ test("compare() divides measurements of the same run only", () => {
 test("every goal is about clients that take part in its work", () => {
   for (const goal of goals) {
     const work = works.find(({ name }) => name === goal.work);
-    assert.ok(work?.hasGoal && work.atOnce.includes(goal.atOnce), goal.work);
-    const peers = ["createFetch", "raw", "fetch", "undici", "http", "http2", "go"];
+    assert.ok(work && hasGoal(work) && work.atOnce.includes(goal.atOnce), goal.work);
+    const peers = ["createFetch", "raw", "fetch", "undici", "http", "http2", "go", "before"];
     const clients = participants(work, [goal.runtime], peers).map(({ client }) => client);
     assert.ok(clients.includes(goal.client), `${goal.work}: ${goal.client}`);
     assert.ok(goal.against === null || clients.includes(goal.against), goal.says);
@@ -59,8 +62,9 @@ test("participants() gives undici and http to Node only, and Go once", () => {
 });
 
 test("a goal is met by the median, and compared with Go across runtimes", () => {
-  const [raw] = goals.filter(({ runtime, against }) => runtime === "deno" && against === "raw");
-  const [go] = goals.filter(({ runtime, against }) => runtime === "deno" && against === "go");
+  const ofSmall = goals.filter(({ work, runtime }) => work === "get-small" && runtime === "deno");
+  const raw = ofSmall.find(({ against }) => against === "raw")!;
+  const go = ofSmall.find(({ against }) => against === "go")!;
   assert.equal(reached(samples, raw)?.median, 0.75);
   assert.equal(reached(samples, go)?.median, 2);
   const page = markdownReport(measurement, "docs/chart.svg");
@@ -70,6 +74,36 @@ test("a goal is met by the median, and compared with Go across runtimes", () => 
   );
   assert.match(page, /!\[[^\]]+\]\(chart\.svg\)/);
   assert.match(textReport(measurement), /deno +raw +100 .* 0\.75 \(0\.70–0\.80\)/);
+});
+
+test("names of works are unique, and what each must answer is known", () => {
+  assert.equal(new Set(works.map(({ name }) => name)).size, works.length);
+  assert.equal(expectedAt("/chunked/16k"), 16 * 1024);
+  assert.equal(expectedAt("/gzip/4k"), 4 * 1024);
+  assert.equal(expectedAt("/tiny"), 16_000);
+  assert.equal(expectedAt("/bulk"), 1024 ** 3);
+  assert.equal(expectedAt("/up"), 13);
+  const items = JSON.parse(new TextDecoder().decode(bodies.json));
+  assert.equal(expectedAt("/json"), items.length);
+});
+
+test("a meter warms up by exchanges, and tells which loop got least", () => {
+  const meter = new Meter(2, 60_000, 4);
+  const [often, seldom] = [meter.lap(), meter.lap()];
+  assert.ok(often.next() && often.next(), "warming up");
+  assert.ok(often.next(true) && often.next(true) && often.next(true));
+  assert.equal(seldom.next(false), false);
+  const figures = meter.figures(0);
+  assert.equal(figures.slowestLoopShare, 0.5);
+  assert.equal(figures.sessionsResumedShare, 0.75);
+  meter.checkConnections(6);
+  assert.throws(() => meter.checkConnections(5), /5 connections for 6 requests/);
+});
+
+test("participants() adds ours of another tree where it is asked for", () => {
+  const work = works.find(({ name }) => name === "up-1g")!;
+  const clients = participants(work, ["bun"], ["before"]).map(({ client }) => client);
+  assert.deepEqual(clients, ["roundtrip", "before", "roundtrip-stream", "before-stream"]);
 });
 
 test("drawChart() draws a bar for each client, its length by its median", () => {
