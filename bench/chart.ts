@@ -1,5 +1,5 @@
 /**
- * The chart of a measurement: bars of small requests per second, one panel for each runtime.
+ * The chart of a measurement: bars of requests per second, one panel for each runtime.
  *
  * @module
  */
@@ -41,6 +41,7 @@ export function drawChart(measurement: Measurement): string {
   const titles = {
     "get-small": "Small GET, 50 at once, requests per second",
     "get-small-tls": "The same over TLS",
+    "chunked-16k": "GET of 16 KiB chunked, 50 at once",
   };
   const parts: string[] = [];
   let y = 10;

@@ -11,14 +11,15 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, platform, release, tmpdir, totalmem } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { root, runProgram, runtimePath } from "../scripts/run_program.ts";
 import { runtimes as allRuntimes } from "../scripts/test_report.ts";
 import { drawChart } from "./chart.ts";
 import { endAll, exists, pinned, runJson, startJson } from "./processes.ts";
-import { markdownReport, textReport } from "./report.ts";
+import { frontPage } from "./page.ts";
+import { tablesPage, textReport } from "./report.ts";
 import type { Figures, Measurement } from "./samples.ts";
 import { clientEnvironment, type ServerPorts, type Task, taskOf } from "./task.ts";
 import { groups, hasGoal, type Participant, participants, type Work, works } from "./works.ts";
@@ -37,7 +38,8 @@ const help = `deno task bench [options]
   --max-minutes N    begins no further round after that; default 15
   --add FILE         begins with the samples of an earlier --json
   --render FILE      measures nothing: reports an earlier --json
-  --json FILE  --svg FILE  --markdown FILE
+  --json FILE  --svg FILE
+  --markdown FILE    the page; the tables behind it go into FILE-tables.md
 
 The page docs/performance.md, in 25 minutes at most:
   deno task bench --only everyday --runs 5 --ms 300 --max-minutes 11 --json bench/results/all.json
@@ -264,7 +266,9 @@ function report(measurement: Measurement): void {
   if (values.json) write(values.json, `${JSON.stringify(measurement)}\n`);
   if (values.svg) write(values.svg, drawChart(measurement));
   if (values.markdown) {
-    write(values.markdown, markdownReport(measurement, values.svg ?? null));
+    const tables = values.markdown.replace(/(\.md)?$/, "-tables.md");
+    write(values.markdown, frontPage(measurement, values.svg ?? null, basename(tables)));
+    write(tables, tablesPage(measurement, basename(values.markdown)));
   }
 }
 

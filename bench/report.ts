@@ -1,5 +1,5 @@
 /**
- * A measurement as text for a terminal and as the page `docs/performance.md`.
+ * A measurement as tables: of each work, and of the goals.
  *
  * @module
  */
@@ -13,33 +13,9 @@ import {
   seriesOf,
   type Spread,
 } from "./samples.ts";
+import { bytes, markdownTable, padded, short, units, withSpread } from "./format.ts";
 import { type Goal, goals } from "./goals.ts";
 import { works } from "./works.ts";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-
-/** A number with few digits that still tell. */
-function short(value: number): string {
-  if (Math.abs(value) >= 1_000) return Math.round(value).toLocaleString("en");
-  return value.toFixed(Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2);
-}
-
-function bytes(value: number): string {
-  return Math.abs(value) < MIB ? `${short(value / KIB)} KiB` : `${short(value / MIB)} MiB`;
-}
-
-const units: Record<Goal["unit"], (value: number) => string> = {
-  percent: (value) => `${Math.round(value * 100)} %`,
-  times: (value) => `${value.toFixed(2)} ×`,
-  bytes,
-  nanos: (value) => `${Math.round(value)} ns`,
-  ms: (value) => `${value.toFixed(1)} ms`,
-};
-
-function withSpread(spread: Spread, format: (value: number) => string): string {
-  return `${format(spread.median)} (${format(spread.min)}–${format(spread.max)})`;
-}
 
 /** What a column shows of a series. */
 interface Column {
@@ -90,7 +66,7 @@ function mainFigure(samples: readonly Sample[]): keyof Figures {
 }
 
 /** The first of ours in a group of series of one work and number at once. */
-function oursOf(group: readonly Series[], runtime: string): Series | undefined {
+export function oursOf(group: readonly Series[], runtime: string): Series | undefined {
   return group.find((series) =>
     series.runtime === runtime && series.client.startsWith("roundtrip")
   );
@@ -140,25 +116,6 @@ function table(samples: readonly Sample[], group: readonly Series[]): string[][]
   const name = group.find(({ client }) => client.startsWith("roundtrip"))?.client ?? "ours";
   const head = ["runtime", "client", ...shown.map(({ title }) => title), `${name} : this`];
   return [hasCpu ? [...head, "CPU, the same"] : head, ...rows];
-}
-
-function padded(rows: readonly string[][], leftColumns: number): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) =>
-    row.map((cell, column) =>
-      column < leftColumns ? cell.padEnd(widths[column]) : cell.padStart(widths[column])
-    ).join("  ").trimEnd()
-  ).join("\n");
-}
-
-function markdownTable(rows: readonly string[][]): string {
-  const widths = rows[0].map((_, column) =>
-    Math.max(3, ...rows.map((row) => [...row[column]].length))
-  );
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, n) => cell + " ".repeat(widths[n] - [...cell].length)).join(" | ")} |`;
-  const [head, ...rest] = rows;
-  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rest.map(line)].join("\n");
 }
 
 interface WorkTable {
@@ -221,11 +178,13 @@ function isMet(goal: Goal, { median }: Spread): boolean {
   return median >= (goal.atLeast ?? -Infinity) && median <= (goal.atMost ?? Infinity);
 }
 
-function goalRows(samples: readonly Sample[], all: boolean): string[][] {
+/** A row for each goal. `all`: also for those that were not measured, unless they need another tree. */
+export function goalRows(samples: readonly Sample[], all: boolean): string[][] {
   const rows = [["work", "runtime", "goal", "measured: median (min–max)", "by CPU", "runs", "met"]];
   for (const goal of goals) {
     const value = reached(samples, goal);
-    if (value === null && !all) continue;
+    const needsTree = goal.against?.startsWith("before") === true;
+    if (value === null && (!all || needsTree)) continue;
     rows.push([
       goal.atOnce === 1 ? goal.work : `${goal.work}, ${goal.atOnce}`,
       goal.runtime,
@@ -247,50 +206,18 @@ export function textReport({ samples }: Measurement): string {
   return parts.join("\n");
 }
 
-/**
- * The page for the documentation.
- *
- * @param chart File of the chart, or null.
- */
-export function markdownReport(measurement: Measurement, chart: string | null): string {
-  const { machine, versions, commands, samples } = measurement;
-  const facts = [
-    ...Object.entries(machine),
-    [
-      "versions",
-      Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", "),
-    ],
-  ].map(([name, value]) => `- ${name}: ${value}`.trimEnd());
+/** Every work as a page. */
+export function tablesPage({ samples }: Measurement, front: string): string {
   const tables = workTables(samples)
-    .map(({ title, rows }) => `### ${title}\n\n${markdownTable(rows)}`);
-  const image = chart === null ? "" : `![Requests per second](${chart.split("/").at(-1)})\n\n`;
-  return `# Performance
+    .map(({ title, rows }) => `## ${title}\n\n${markdownTable(rows)}`);
+  return `# Performance, every work
 
 <!-- Written by \`deno task bench --markdown\`. Change bench/report.ts, not this page. -->
 
-The ratios are what counts: every client was measured in a process of its own, in turn with the others
-(A B C A B C …), and each ratio is made of two measurements of the same turn. Absolute figures are those
-of one machine. “raw” writes the same request and reads the same response on the runtime's own sockets
-without looking at them: it is the limit. “by CPU” is the same ratio made of processor time per request, which
-a busy machine disturbs less.
-
-${image}## Goals
-
-${markdownTable(goalRows(samples, true))}
-
-## Where and how
-
-${facts.join("\n")}
-
-\`\`\`sh
-${commands.join("\n")}
-\`\`\`
-
-## Every work
-
 Medians over the runs. The last columns are the ratios of ours, in the first row of the runtime, to the row's client:
-median (min–max), of speed and of processor time per request, which neighbours disturb less. “resident” is the
-client's process at the end; “growth” is how far it rose while measuring.
+median (min–max), of speed and of processor time per request, which neighbours disturb less. “resident” is the client's
+process at the end; “growth” is how far it rose while measuring; “slowest loop” is what the loop got that got least of
+all, compared with the mean. How it was measured, and what it comes to: [${front}](${front}).
 
 ${tables.join("\n\n")}`.trimEnd() + "\n";
 }

@@ -8,7 +8,8 @@ import { bodies, expectedAt } from "../../bench/bodies.ts";
 import { drawChart } from "../../bench/chart.ts";
 import { goals } from "../../bench/goals.ts";
 import { Meter } from "../../bench/meter.ts";
-import { markdownReport, reached, textReport } from "../../bench/report.ts";
+import { frontPage } from "../../bench/page.ts";
+import { reached, tablesPage, textReport } from "../../bench/report.ts";
 import { compare, type Figures, type Sample, spreadOf } from "../../bench/samples.ts";
 import { hasGoal, participants, works } from "../../bench/works.ts";
 import { test } from "../support/harness.ts";
@@ -67,13 +68,24 @@ test("a goal is met by the median, and compared with Go across runtimes", () => 
   const go = ofSmall.find(({ against }) => against === "go")!;
   assert.equal(reached(samples, raw)?.median, 0.75);
   assert.equal(reached(samples, go)?.median, 2);
-  const page = markdownReport(measurement, "docs/chart.svg");
+  const page = frontPage(measurement, "docs/chart.svg", "tables.md");
   assert.match(
     page,
     /get-small, 50 +\| deno +\| roundtrip: ≥ 70 % of raw +\| 75 % \(70 %–80 %\) +\| 75 % +\| 2 +\| yes/,
   );
   assert.match(page, /!\[[^\]]+\]\(chart\.svg\)/);
   assert.match(textReport(measurement), /deno +raw +100 .* 0\.75 \(0\.70–0\.80\)/);
+});
+
+test("the page has a row for each work that people ask for, with a ratio to each peer", () => {
+  const page = frontPage(measurement, null, "tables.md");
+  // Ours takes 1 / 70 and 1 / 40 of a second, raw 1 / 100 and 1 / 50.
+  assert.match(page, /\| small GET +\| 55.0 +\| 19,643 +\| 0\.75 \(0\.70–0\.80\) +\| 2\.00 +\|/);
+  assert.match(page, /\[tables\.md\]\(tables\.md\)/);
+  assert.doesNotMatch(page, /### Bun/);
+  const tables = tablesPage(measurement, "page.md");
+  assert.match(tables, /## get-small: .*50 at once, 3 runs/);
+  assert.match(tables, /\[page\.md\]\(page\.md\)/);
 });
 
 test("names of works are unique, and what each must answer is known", () => {
