@@ -107,7 +107,7 @@ const everyday: readonly Work[] = [
     group: "everyday",
     path: "/64k",
     atOnce: [10],
-    warmUp: 8_000,
+    warmUp: 6_000,
   },
   {
     ...LOOP,
@@ -118,7 +118,7 @@ const everyday: readonly Work[] = [
     path: "/json",
     clients: NO_HTTP,
     read: "json",
-    warmUp: 10_000,
+    warmUp: 8_000,
   },
   {
     ...LOOP,
@@ -129,7 +129,7 @@ const everyday: readonly Work[] = [
     path: "/gzip/4k",
     atOnce: [10],
     clients: UNPACKING,
-    warmUp: 10_000,
+    warmUp: 8_000,
   },
   {
     ...LOOP,
@@ -140,7 +140,7 @@ const everyday: readonly Work[] = [
     path: "/gzip/100k",
     atOnce: [10],
     clients: UNPACKING,
-    warmUp: 2_000,
+    warmUp: 1_500,
   },
   {
     ...NEW_CONNECTION,
@@ -148,7 +148,7 @@ const everyday: readonly Work[] = [
     what: "small GET, a connection for each",
     headline: "GET, a new connection",
     group: "everyday",
-    warmUp: 2_000,
+    warmUp: 1_500,
   },
   {
     ...NEW_CONNECTION,
