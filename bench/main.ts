@@ -42,12 +42,12 @@ const help = `deno task bench [options]
   --markdown FILE    the page; the tables behind it go into FILE-tables.md
 
 The page docs/performance.md, in 25 minutes at most:
-  deno task bench --only everyday --runs 5 --ms 250 --max-minutes 11 --json bench/results/all.json
-  deno task bench --only small --runs 5 --ms 250 --max-minutes 5 --add bench/results/all.json \\
+  deno task bench --only everyday --runs 4 --ms 250 --max-minutes 12 --json bench/results/all.json
+  deno task bench --only small --runs 3 --ms 250 --max-minutes 4 --add bench/results/all.json \\
     --json bench/results/all.json
-  deno task bench --only bulk,http2,own --runs 3 --ms 300 --max-minutes 5 \\
+  deno task bench --only bulk,http2,own --runs 2 --ms 300 --max-minutes 4 \\
     --add bench/results/all.json --json bench/results/all.json
-  deno task bench --only rest --runs 1 --ms 200 --max-minutes 4 --add bench/results/all.json \\
+  deno task bench --only rest --runs 1 --ms 200 --max-minutes 5 --add bench/results/all.json \\
     --json bench/results/all.json --svg docs/performance.svg --markdown docs/performance.md
 
 Works: ${works.map(({ name }) => name).join(" ")}`;

@@ -65,7 +65,7 @@ const UNPACKING = ["roundtrip", "createFetch", "raw", "fetch", "go"];
 const HTTP2_PEERS = ["fetch", "undici", "http2", "go"];
 
 /** A closed loop of GETs: what most works are. */
-const LOOP = { kind: "loop", path: "/small", clients: ALL, atOnce: [50], warmUp: 25_000 } as const;
+const LOOP = { kind: "loop", path: "/small", clients: ALL, atOnce: [50], warmUp: 60_000 } as const;
 
 const NEW_CONNECTION = {
   ...LOOP,
@@ -85,7 +85,7 @@ const everyday: readonly Work[] = [
     headline: "GET, 16 KiB chunked",
     group: "everyday",
     path: "/chunked/16k",
-    warmUp: 12_000,
+    warmUp: 30_000,
   },
   {
     ...LOOP,
@@ -107,7 +107,7 @@ const everyday: readonly Work[] = [
     group: "everyday",
     path: "/64k",
     atOnce: [10],
-    warmUp: 6_000,
+    warmUp: 30_000,
   },
   {
     ...LOOP,
@@ -118,7 +118,7 @@ const everyday: readonly Work[] = [
     path: "/json",
     clients: NO_HTTP,
     read: "json",
-    warmUp: 8_000,
+    warmUp: 25_000,
   },
   {
     ...LOOP,
@@ -129,7 +129,7 @@ const everyday: readonly Work[] = [
     path: "/gzip/4k",
     atOnce: [10],
     clients: UNPACKING,
-    warmUp: 8_000,
+    warmUp: 20_000,
   },
   {
     ...LOOP,
