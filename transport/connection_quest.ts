@@ -23,6 +23,9 @@ const MAX_PROOFS = 4;
 /** Milliseconds. The same, by the time since the first proof that was too old. */
 const MAX_PROVING_MS = 20;
 
+/** Milliseconds. The same, where proofs were in time for other requests. */
+const MAX_SHARED_PROVING_MS = 1_000;
+
 /** Count. Of a leased connection, which no other can take the place of. */
 const MAX_LEASED_PROOFS = 25;
 
@@ -53,8 +56,14 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
   #candidate: Carrier | null = null;
   /** Of which `gotConn` has told, and that is not in use yet. */
   #announced: Carrier | null = null;
-  /** How often a proof was too old when it was to be used. */
+  /** How often a proof was too old when it was to be used, and of use to nobody else. */
   #staleProofs = 0;
+  /** Of {@linkcode ConnectionSource.provenCount}, when the last proof began. */
+  #provenBefore = 0;
+  /** Whether a proof was made for it that is good still. */
+  #isProven = false;
+  /** When a proof was first too old; null: none was. */
+  #staleSinceMs: number | null = null;
   #provesSinceMs = 0;
   /** Connections that had served already, and were passed over since. */
   #passedOver = 0;
@@ -207,6 +216,7 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
    */
   async #prove(connection: Carrier, now: number): Promise<void> {
     this.#candidate = connection;
+    this.#provenBefore = this.#source.provenCount;
     // A connection that waits does not keep the process alive; this request must.
     connection.ref();
     try {
@@ -223,16 +233,23 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
     if (this.#seeker.isOver) return;
     const connection = this.#candidate!;
     this.#candidate = null;
-    if (!connection.isIdle) this.#another(connection, now);
-    else if (this.#source.isFresh(connection, now)) this.#use(connection, now);
-    else this.#becameOld(connection, now);
+    if (!connection.isIdle) return this.#another(connection, now);
+    if (!this.#source.isFresh(connection, now)) return this.#becameOld(connection, now);
+    this.#isProven = true;
+    this.#use(connection, now);
   }
 
   /** The program was busy: what has come since the kernel was polled is not known. */
   #becameOld(connection: Carrier, now: number): void {
     if (connection.holdsNothing(now)) return this.#use(connection, now);
     if (!connection.isIdle) return this.#another(connection, now);
-    const { isShared } = this.#source;
+    const { isShared, provenCount } = this.#source;
+    this.#isProven = false;
+    this.#staleSinceMs ??= now;
+    // Many at once share a proof, which grows old while they are sent: the others go by the next one.
+    const wasInTime = provenCount !== this.#provenBefore &&
+      now - this.#staleSinceMs <= MAX_SHARED_PROVING_MS;
+    if (wasInTime) return void this.#prove(connection, now);
     if (this.#staleProofs++ === 0) this.#provesSinceMs = now;
     const isFutile = isShared
       ? this.#staleProofs >= MAX_PROOFS || now - this.#provesSinceMs > MAX_PROVING_MS
@@ -269,6 +286,9 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
     }
     this.#announced = null;
     this.#staleProofs = 0;
+    this.#staleSinceMs = null;
+    if (this.#isProven) this.#source.provenCount++;
+    this.#isProven = false;
     this.#attempt.send(connection, now);
   }
 }

@@ -105,6 +105,7 @@ export class Connections
   readonly #roundTrips: LinkedList<OpenRoundTrip> = new LinkedList();
   /** Every open connection, tunnels left out. */
   readonly #open: LinkedList<PooledConnection> = new LinkedList();
+  provenCount: number = 0;
   /** Sockets that were closed and that the runtime has not let go of. */
   readonly #closing: LinkedList<Promise<void>> = new LinkedList();
   readonly holdsBack: boolean;

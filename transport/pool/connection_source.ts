@@ -88,6 +88,8 @@ export interface ConnectionSource {
   readonly holdsBack: boolean;
   /** Whether nothing that the kernel held a moment ago could have been missed. */
   isFresh(connection: Carrier, nowMs: number): boolean;
+  /** Count. Requests that were sent on a proof that was made for them, in time. */
+  provenCount: number;
   /**
    * Has the kernel polled.
    *

@@ -174,6 +174,7 @@ class Leased implements LeasedConnection, ConnectionSource {
   readonly sendingTurn: null = null;
   /** No other can take its place. */
   readonly holdsBack = false;
+  provenCount = 0;
 
   /** Whether a request has taken it and not been sent yet: the proof is under way. */
   get #isTaken(): boolean {

@@ -264,6 +264,26 @@ test("M1 requests of one turn: each is judged when it is its turn", async () => 
   await endTurns();
 });
 
+test("M1 many at once: a proof that grows old while they are sent is made again, and nothing is dialled", async () => {
+  const world = new World({ maxIdleConns: 0 });
+  const atOnce = 400;
+  const wave = (): Promise<unknown> =>
+    Promise.all(Array.from({ length: atOnce }, () =>
+      world.get({
+        // What it costs to send one: ten have a proof.
+        trace: { wroteHeaders: () => world.clock.jump(FRESH_MS / 10) },
+      })));
+  await wave();
+  assert.equal(world.dialed.length, atOnce);
+  for (let i = 1; i <= 2; i++) {
+    world.clock.jump(100);
+    await wave();
+    assert.equal(world.dialed.length, atOnce, "nothing is dialled");
+  }
+  assert.equal(world.open, atOnce);
+  world.transport.destroy();
+});
+
 test("M1 a leased connection is tried more often, and then lost; nothing was sent", async () => {
   const world = new World();
   const leased = await world.transport.connect(URL);
