@@ -91,6 +91,7 @@ export type {
   Writer,
 } from "./conn/conn.ts";
 export { systemDialer } from "./conn/dial.ts";
+export type { SocketOptions } from "./conn/socket_options.ts";
 export type { EgressPolicy } from "./conn/names/egress.ts";
 export {
   type Attempt,

@@ -76,7 +76,8 @@ export class DenoDialer implements Dialer {
     checkDial(address, options);
     if (tls !== undefined) refuseKeyLog(tls);
     const serverName = tls === undefined ? "" : serverNameFor(tls, address);
-    if (options.localAddress !== undefined || keepAliveMs(options) > 0) {
+    const isProbed = address.transport === "tcp" && keepAliveMs(options) > 0;
+    if (options.localAddress !== undefined || isProbed) {
       return this.#second.dial(address, options, serverName);
     }
     signal?.throwIfAborted();

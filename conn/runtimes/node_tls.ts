@@ -112,11 +112,14 @@ export function offeredSession(
 
 /** Tells the secrets of a connection as lines, each as soon as it is there. */
 function tellKeys(socket: tls.TLSSocket, keyLog: (line: string) => void): void {
+  const end = (error: unknown): void => void socket.destroy(error as Error);
   socket.on("keylog", (line) => {
     try {
-      keyLog(line.toString().trimEnd());
+      // It may be an async function all the same.
+      const told: unknown = keyLog(line.toString().trimEnd());
+      Promise.resolve(told).catch(end);
     } catch (error) {
-      socket.destroy(error as Error);
+      end(error);
     }
   });
 }
