@@ -68,6 +68,7 @@ import {
   MAX_HEADER_LIST_SIZE,
   PeerSettings,
 } from "./settings.ts";
+import { StreamTable } from "./stream_table.ts";
 import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "./window_sizes.ts";
 
 /** How an HTTP/2 connection works. @see RFC 9113 section 5 */
@@ -166,7 +167,7 @@ export class Http2Connection implements StreamCarrier, FrameOutputOwner {
   readonly #purse: WindowPurse;
   readonly #firstWindowBytes: number;
   readonly #sending: SendWindows = new SendWindows();
-  readonly #streams: Map<number, ClientStream> = new Map();
+  readonly #streams: StreamTable<ClientStream> = new StreamTable();
   /** Streams that we have reset and of which frames may still come; how many late heads have. */
   readonly #reset: Map<number, number> = new Map();
   /** Streams that we have reset since the last PING, and those that were reset before it. */
@@ -301,7 +302,7 @@ export class Http2Connection implements StreamCarrier, FrameOutputOwner {
       this.#firstWindowBytes,
     );
     this.#nextId += 2;
-    this.#streams.set(stream.id, stream);
+    this.#streams.add(stream);
     const { content, method } = request;
     // Content of no octets needs no frame, for which there might be no window.
     const endStream = method !== "CONNECT" && (content === null || content.bytes?.length === 0);
@@ -456,7 +457,7 @@ export class Http2Connection implements StreamCarrier, FrameOutputOwner {
   }
 
   streamClosed(stream: ClientStream): void {
-    this.#streams.delete(stream.id);
+    this.#streams.delete(stream);
     this.#sending.leave(stream);
     this.#owner.streamClosed(stream);
     this.#maybeLeave();
@@ -918,7 +919,7 @@ export class Http2Connection implements StreamCarrier, FrameOutputOwner {
     this.#tellAnswers();
     if (this.#isClosed) return;
     this.#step("goawayReceived");
-    const refused = [...this.#streams.values()].filter(({ id }) => id > lastStreamId);
+    const refused = this.#streams.values().filter(({ id }) => id > lastStreamId);
     for (const stream of refused) {
       // Whoever has begun to answer has begun to process, whatever it says.
       stream.isUnprocessed = !stream.hasFirstByte;
@@ -1004,7 +1005,7 @@ export class Http2Connection implements StreamCarrier, FrameOutputOwner {
     this.#tellAnswers();
     // What was not handed over never will be: so it is told.
     this.#output.drop();
-    for (const stream of [...this.#streams.values()]) {
+    for (const stream of this.#streams.values()) {
       stream.connectionEnded(errorOf(stream));
     }
     if (lastWords !== null && this.#writes.hasBegun) {

@@ -93,6 +93,9 @@ export class ClientStream implements WindowedSender, BodySenderOwner, StreamCont
   isFramed: boolean = false;
   /** Small DATA frames of which nothing was read. */
   smallDataCount: number = 0;
+  isInRow: boolean = false;
+  /** For the connection's table alone. */
+  nextInRow: ClientStream | null = null;
   /** Octets borrowed from the purse. */
   #loanBytes = 0;
   readonly #carrier: StreamCarrier;

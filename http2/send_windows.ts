@@ -13,6 +13,8 @@ import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "./window_sizes.ts";
 export interface WindowedSender {
   /** Octets that may be sent on it; below 0 after a change of settings. */
   windowBytes: number;
+  /** Whether it stands in the row. For {@linkcode SendWindows} alone. */
+  isInRow: boolean;
   /** There is room on both windows: sends one frame, and says whether it wants to send more. */
   sendTurn(): boolean;
 }
@@ -28,7 +30,8 @@ export class SendWindows {
   windowBytes: number = DEFAULT_WINDOW_BYTES;
   /** Octets that a new stream may send. */
   #initialBytes = DEFAULT_WINDOW_BYTES;
-  readonly #waiting: Set<WindowedSender> = new Set();
+  /** The row, the next one first. No `Set`, for the reason for which `StreamTable` is no `Map`. */
+  readonly #waiting: WindowedSender[] = [];
   #isTurning = false;
 
   /** Octets that a new stream may send. */
@@ -38,17 +41,21 @@ export class SendWindows {
 
   /** How many want to send. */
   get waitingCount(): number {
-    return this.#waiting.size;
+    return this.#waiting.length;
   }
 
   /** Puts a sender at the end of the row; nothing happens if it stands there. */
   want(sender: WindowedSender): void {
-    this.#waiting.add(sender);
+    if (sender.isInRow) return;
+    sender.isInRow = true;
+    this.#waiting.push(sender);
   }
 
-  /** Takes a sender out of the row. */
+  /** Takes a sender out of the row; nothing happens if it does not stand there. */
   leave(sender: WindowedSender): void {
-    this.#waiting.delete(sender);
+    if (!sender.isInRow) return;
+    sender.isInRow = false;
+    this.#waiting.splice(this.#waiting.indexOf(sender), 1);
   }
 
   /**
@@ -57,20 +64,19 @@ export class SendWindows {
   turn(goesOn: () => boolean): void {
     if (this.#isTurning) return;
     this.#isTurning = true;
-    let idle = 0;
+    const waiting = this.#waiting;
+    let passed = 0;
     // Whoever has no window of its own is passed over; a whole round of those is the end.
-    for (const sender of this.#waiting) {
-      if (this.windowBytes <= 0 || idle > this.#waiting.size || !goesOn()) break;
+    while (passed < waiting.length && this.windowBytes > 0 && goesOn()) {
+      const sender = waiting.shift()!;
+      sender.isInRow = false;
       if (sender.windowBytes <= 0) {
-        // Stays where it is seen again after the others.
-        this.#waiting.delete(sender);
-        this.#waiting.add(sender);
-        idle++;
-        continue;
+        this.want(sender);
+        passed++;
+      } else {
+        passed = 0;
+        if (sender.sendTurn()) this.want(sender);
       }
-      idle = 0;
-      this.#waiting.delete(sender);
-      if (sender.sendTurn()) this.#waiting.add(sender);
     }
     this.#isTurning = false;
   }

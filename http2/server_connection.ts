@@ -44,6 +44,7 @@ import {
   MAX_CONCURRENT_STREAMS,
   PeerSettings,
 } from "./settings.ts";
+import { StreamTable } from "./stream_table.ts";
 import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "./window_sizes.ts";
 
 /** How a server talks. @see RFC 9113 section 6.5.2 */
@@ -84,7 +85,7 @@ export class Http2ServerConnection implements ServerStreamCarrier, FrameOutputOw
   readonly #peer: PeerSettings = new PeerSettings();
   readonly #receiving: ReceiveWindow = new ReceiveWindow(DEFAULT_WINDOW_BYTES);
   readonly #sending: SendWindows = new SendWindows();
-  readonly #streams: Map<number, ServerStream> = new Map();
+  readonly #streams: StreamTable<ServerStream> = new StreamTable();
   readonly #accepted: ServerStream[] = [];
   #waiting: ((stream: ServerStream | null) => void) | null = null;
   #lastStreamId = 0;
@@ -126,7 +127,7 @@ export class Http2ServerConnection implements ServerStreamCarrier, FrameOutputOw
   goaway(errorCode: number = NO_ERROR, lastStreamId: number = this.#lastStreamId): void {
     this.#lastAcceptedId = Math.min(this.#lastAcceptedId, lastStreamId);
     this.#writes.frames.goaway(this.#lastAcceptedId, errorCode);
-    for (const stream of [...this.#streams.values()]) {
+    for (const stream of this.#streams.values()) {
       if (stream.id > lastStreamId) stream.ended("connectionEnded", errorCode);
     }
     this.#writes.soon();
@@ -198,7 +199,7 @@ export class Http2ServerConnection implements ServerStreamCarrier, FrameOutputOw
   }
 
   streamClosed(stream: ServerStream): void {
-    this.#streams.delete(stream.id);
+    this.#streams.delete(stream);
     this.#sending.leave(stream);
   }
 
@@ -226,7 +227,7 @@ export class Http2ServerConnection implements ServerStreamCarrier, FrameOutputOw
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#writes.stop();
-    for (const stream of [...this.#streams.values()]) stream.ended("connectionEnded", NO_ERROR);
+    for (const stream of this.#streams.values()) stream.ended("connectionEnded", NO_ERROR);
     this.conn.close();
     this.#waiting?.(null);
     this.#ended();
@@ -359,7 +360,7 @@ export class Http2ServerConnection implements ServerStreamCarrier, FrameOutputOw
       sendBytes: this.#sending.initialBytes,
       receiveBytes: this.#windowBytes,
     });
-    this.#streams.set(streamId, stream);
+    this.#streams.add(stream);
     if (endStream) stream.endReceived(null);
     const waiting = this.#waiting;
     this.#waiting = null;

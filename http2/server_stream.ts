@@ -85,6 +85,9 @@ export class ServerStream implements WindowedSender, BodySenderOwner, StreamCont
   readonly receiving: ReceiveWindow;
   /** Octets of the request's field sections, as limits count them. */
   sectionBytes: number = 0;
+  isInRow: boolean = false;
+  /** For the connection's table alone. */
+  nextInRow: ServerStream | null = null;
   /** Settles when the response was handed over whole, or the stream has ended otherwise. */
   readonly sent: Promise<void>;
   /** The code of the RST_STREAM that has ended it, null where none did. */
