@@ -36,6 +36,8 @@ import {
   streamError,
 } from "./http2_error.ts";
 import { huffmanDecode } from "./huffman.ts";
+import { KnownBlock } from "./known_block.ts";
+import { STATIC_FIELDS } from "./static_table.ts";
 
 /** How far beyond its limit a field section is decoded before the connection is ended for it. */
 const PATIENCE = 4;
@@ -91,6 +93,7 @@ export interface DecodedSection {
  */
 export class BlockDecoder {
   readonly #table: DecoderTable;
+  readonly #known: KnownBlock = new KnownBlock();
   #room: Uint8Array<ArrayBuffer> = new Uint8Array(RESTING_BYTES);
   /** Behind what was decoded of the section and is kept. */
   #at = 0;
@@ -109,6 +112,12 @@ export class BlockDecoder {
   #violation: Http2Violation | null = null;
   #purpose: BlockPurpose | null = null;
   #fieldCount = 0;
+  /** Whether the same octets would mean the same again. */
+  #isRepeatable = true;
+  /** Whether the block refers to what the peer has added. */
+  #usesTable = false;
+  /** What it adds itself: four for each field, as the table takes them. */
+  readonly #additions: number[] = [];
 
   /**
    * Makes a decoder.
@@ -132,12 +141,16 @@ export class BlockDecoder {
    * beyond its limit.
    */
   decode(bytes: Uint8Array, from: number, to: number, purpose: BlockPurpose): DecodedSection {
+    if (purpose.section === "response") {
+      const again = this.#known.again(bytes, from, to, purpose, this.#table);
+      if (again !== null) return again;
+    }
     this.#begin(bytes, from, to, purpose);
     let mayResize = true;
     while (this.#i < to) {
       const first = bytes[this.#i];
       if (first >= 0x80) {
-        this.#table.find(this.#integer(0x7f));
+        this.#find(this.#integer(0x7f));
         this.#indexed();
       } else if (first >= 0x40) {
         this.#literal(0x3f, true);
@@ -146,13 +159,40 @@ export class BlockDecoder {
           throw compressionError("changes the size of the compression table within a block");
         }
         this.#table.resize(this.#integer(0x1f));
+        this.#isRepeatable = false;
         continue;
       } else {
         this.#literal(0x0f, false);
       }
       mayResize = false;
     }
-    return this.#section();
+    const section = this.#section();
+    if (purpose.section === "response") this.#remember(section, from, to);
+    return section;
+  }
+
+  /** Servers answer with the same head again and again, but for the second of its date. */
+  #remember(section: DecodedSection, from: number, to: number): void {
+    const additions = this.#additions;
+    const isRepeatable = this.#isRepeatable && section.violation === null &&
+      !(this.#usesTable && additions.length > 0) && this.#room.length === RESTING_BYTES;
+    if (!isRepeatable) return this.#known.forget();
+    const { usedBytes = 0 } = this.#purpose!;
+    this.#room = this.#known.keep(
+      section,
+      section.sizeBytes - usedBytes,
+      this.#bytes,
+      from,
+      to,
+      this.#room,
+      additions,
+      this.#usesTable ? this.#table.version : null,
+    );
+  }
+
+  #find(index: number): void {
+    if (index > STATIC_FIELDS.length) this.#usesTable = true;
+    this.#table.find(index);
   }
 
   #begin(bytes: Uint8Array, from: number, to: number, purpose: BlockPurpose): void {
@@ -173,6 +213,9 @@ export class BlockDecoder {
     this.#contentType = -1;
     this.#isRepeated = false;
     this.#violation = null;
+    this.#isRepeatable = true;
+    this.#usesTable = false;
+    this.#additions.length = 0;
   }
 
   #section(): DecodedSection {
@@ -217,7 +260,7 @@ export class BlockDecoder {
       nameEnd = this.#string(start);
       bits = nameBits(this.#room, start, nameEnd);
     } else {
-      this.#table.find(index);
+      this.#find(index);
       const { bytes, nameStart, valueStart } = this.#table;
       bits = this.#table.bits & NAME_BITS;
       this.#makeRoom(valueStart - nameStart);
@@ -226,8 +269,12 @@ export class BlockDecoder {
     }
     const end = this.#string(nameEnd);
     bits |= valueBits(this.#room, nameEnd, end);
-    if (isAdded) this.#table.add(this.#room, start, nameEnd, nameEnd, end, bits);
+    if (isAdded) this.#table.add(this.#room, start, nameEnd, end, bits);
     if (this.#counts(end - start)) this.#field(start, nameEnd, end, bits);
+    if (!isAdded) return;
+    this.#additions.push(start, nameEnd, end, bits);
+    // The next field is decoded over it.
+    if (this.#at !== end) this.#isRepeatable = false;
   }
 
   /**
@@ -262,6 +309,7 @@ export class BlockDecoder {
     let to = end;
     if ((bits & SPACE_AROUND) !== 0) {
       note(this.#purpose!.deviations, "field-white-space");
+      this.#isRepeatable = false;
       while (from < to && isOws(this.#room[from])) from++;
       while (to > from && isOws(this.#room[to - 1])) to--;
     }
@@ -271,6 +319,7 @@ export class BlockDecoder {
           return this.#refuse("a field that is about a connection of HTTP/1", start, nameEnd);
         }
         note(this.#purpose!.deviations, "connection-field");
+        this.#isRepeatable = false;
         return;
       }
       this.#recognise(kind);

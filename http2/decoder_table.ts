@@ -51,8 +51,10 @@ export class DecoderTable {
   end: number = 0;
   /** What it is: see `field_kind.ts`. */
   bits: number = 0;
-  /** How many entries were ever added: what an index means changes with it. */
+  /** How many entries were ever added. */
   addedCount: number = 0;
+  /** How often its size was changed. */
+  #resizeCount = 0;
   /** Octets, counted as the peer has to. */
   #sizeBytes = 0;
   #maxBytes: number;
@@ -78,6 +80,11 @@ export class DecoderTable {
     this.#places = new Int32Array(this.#capacity * PLACE);
     // Twice, so that entries are moved to the front once in a while and not each time.
     this.#own = new Uint8Array(2 * offeredBytes);
+  }
+
+  /** Counts all that changes what an index means. */
+  get version(): number {
+    return this.addedCount + this.#resizeCount;
   }
 
   /** How many entries the peer has added and not pushed out again. */
@@ -116,20 +123,13 @@ export class DecoderTable {
   }
 
   /**
-   * Adds an entry, whose name and value are copied. One that is larger than the table empties it.
+   * Adds an entry, whose name and value stand behind one another, and are copied. One that is larger
+   * than the table empties it.
    *
    * @see RFC 7541 section 4.4
    */
-  add(
-    bytes: Uint8Array,
-    nameStart: number,
-    nameEnd: number,
-    valueStart: number,
-    valueEnd: number,
-    bits: number,
-  ): void {
-    const nameLength = nameEnd - nameStart;
-    const length = nameLength + valueEnd - valueStart;
+  add(bytes: Uint8Array, nameStart: number, valueStart: number, end: number, bits: number): void {
+    const length = end - nameStart;
     const sizeBytes = length + ENTRY_OVERHEAD_BYTES;
     this.#shrink(this.#maxBytes - sizeBytes);
     if (sizeBytes > this.#maxBytes) return;
@@ -137,12 +137,11 @@ export class DecoderTable {
     const own = this.#own;
     const start = this.#ownEnd;
     let at = start;
-    for (let i = nameStart; i < nameEnd; i++) own[at++] = bytes[i];
-    for (let i = valueStart; i < valueEnd; i++) own[at++] = bytes[i];
+    for (let i = nameStart; i < end; i++) own[at++] = bytes[i];
     this.#ownEnd = at;
     const place = (this.addedCount % this.#capacity) * PLACE;
     this.#places[place] = start;
-    this.#places[place + 1] = start + nameLength;
+    this.#places[place + 1] = start + valueStart - nameStart;
     this.#places[place + 2] = at;
     this.#places[place + 3] = bits;
     this.addedCount++;
@@ -164,6 +163,7 @@ export class DecoderTable {
       );
     }
     this.#maxBytes = maxBytes;
+    this.#resizeCount++;
     this.#shrink(maxBytes);
   }
 
