@@ -306,8 +306,8 @@ export class StreamContent implements IncomingContent {
 
   #joined(): Uint8Array<ArrayBuffer> {
     if (this.#parts.length === 1 && this.#start === 0) {
-      const first = this.#first();
-      if (first.byteLength === first.buffer.byteLength) return first;
+      const [first] = this.#parts;
+      if (this.#tailLength === first.buffer.byteLength) return first;
     }
     const whole = new Uint8Array(this.#unreadBytes);
     let at = 0;

@@ -378,8 +378,7 @@ export class Connections
     if (connection.kept) this.#rest(connection);
   }
 
-  placeFreed(connection: PooledConnection): void {
-    const nowMs = this.clock.now();
+  placeFreed(connection: PooledConnection, nowMs: number): void {
     const { capacity, expiresAtMs, isRetiring } = connection;
     this.pool.setCapacity(connection.lease!, capacity, nowMs, expiresAtMs, isRetiring);
     this.pool.giveBack(connection.lease!, nowMs, expiresAtMs);

@@ -162,7 +162,7 @@ export interface ConnectionKeeper {
   /** The exchange is over; the connection may serve another, and need not keep the process alive. */
   connectionIdle(connection: WholeConnection, nowMs: number): void;
   /** An exchange of a shared connection is over, or was not begun: its place is free. */
-  placeFreed(connection: PooledConnection): void;
+  placeFreed(connection: PooledConnection, nowMs: number): void;
   /** A shared connection can be given more requests than before, or fewer. */
   capacityChanged(connection: PooledConnection): void;
   /** Others are to be preferred to it for now: it may have been lost. */

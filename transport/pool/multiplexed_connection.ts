@@ -249,7 +249,7 @@ export class MultiplexedConnection
   }
 
   placeFreed(): void {
-    this.#keeper.placeFreed(this);
+    this.#keeper.placeFreed(this, this.#keeper.clock.now());
   }
 
   // Http2ConnectionOwner
@@ -294,7 +294,7 @@ export class MultiplexedConnection
     if (this.#finishing.size > 0) this.#finishing.delete(stream);
     // Those who have a place already go first.
     if (this.#unsettled.length > 0 && this.takesProtocols !== null) this.#settled();
-    this.placeFreed();
+    this.#keeper.placeFreed(this, this.idleSinceMs);
     if (this.streamCount === 0) this.#seeWhetherBarren();
   }
 
