@@ -86,12 +86,12 @@ function writeFiles(folder: string): void {
   }
 }
 
-/** Speaks HTTP/2 alone. */
+/** Speaks HTTP/2 alone. Its windows are those of servers that take uploads, 4 and 16 MiB. */
 function startNghttpd(folder: string, port: number): ChildProcess {
   const [key, certificate] = ["localhost.key", "localhost.pem"].map((name) => join(folder, name));
   return spawn(
     "nghttpd",
-    ["-n1", `--address=${address}`, `--htdocs=${folder}`, String(port), key, certificate],
+    ["-n1", "-w22", "-W24", `--address=${address}`, `--htdocs=${folder}`, String(port), key, certificate],
     { stdio: ["ignore", "ignore", "inherit"] },
   );
 }
