@@ -6,6 +6,7 @@
  */
 import type { Conn } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
+import { realTime } from "../conn/real_time.ts";
 import type { Deviation } from "../http/deviation.ts";
 import type { HttpHeaders } from "../http/http_headers.ts";
 import type {
@@ -58,6 +59,8 @@ export class StreamContent implements IncomingContent {
   #hasEnded = false;
   #failure: { error: unknown } | null = null;
   #waiting: Waiting | null = null;
+  /** How much of the waiting reader's array is filled. */
+  #filledBytes = 0;
   #taken = false;
   /** Whether more may come of it than of others, which has to be given back. */
   hasBorrowed: boolean = false;
@@ -89,27 +92,40 @@ export class StreamContent implements IncomingContent {
   /** `bytes[from..to)` came. */
   add(bytes: Uint8Array, from: number, to: number): void {
     const waiting = this.#waiting;
-    if (waiting !== null) {
+    if (waiting === null) return this.#keep(bytes, from, to);
+    const { p, resolve } = waiting;
+    if (p === null) {
       this.#waiting = null;
-      const { p, resolve } = waiting;
-      if (p === null) {
-        this.#owner.contentUsed(to - from);
-        resolve(bytes.slice(from, to) as Uint8Array<ArrayBuffer>);
-        return;
-      }
-      const n = Math.min(p.length, to - from);
-      p.set(bytes.subarray(from, from + n));
-      this.#owner.contentUsed(n);
-      resolve(n);
-      from += n;
+      this.#owner.contentUsed(to - from);
+      resolve(bytes.slice(from, to) as Uint8Array<ArrayBuffer>);
+      return;
     }
-    if (from < to) this.#keep(bytes, from, to);
+    const filledBytes = this.#filledBytes;
+    // Whoever reads may have given the array away meanwhile.
+    const n = Math.max(0, Math.min(p.length - filledBytes, to - from));
+    p.set(bytes.subarray(from, from + n), filledBytes);
+    this.#filledBytes = filledBytes + n;
+    // The rest of the frame, and more frames, may stand in what was read already.
+    if (filledBytes === 0) realTime.queueMicrotask(this.#filled);
+    this.#owner.contentUsed(n);
+    if (from + n < to) this.#keep(bytes, from + n, to);
   }
+
+  /** Gives the waiting reader what was put into its array, if anything was. */
+  readonly #filled = (): void => {
+    const filledBytes = this.#filledBytes;
+    if (filledBytes === 0) return;
+    const { resolve } = this.#waiting!;
+    this.#waiting = null;
+    this.#filledBytes = 0;
+    resolve(filledBytes);
+  };
 
   /** All of it has come. */
   end(trailers: HttpHeaders | null): void {
     this.#hasEnded = true;
     this.trailers = trailers;
+    this.#filled();
     this.#waiting?.resolve(null);
     this.#waiting = null;
     this.#tellAhead();
@@ -119,6 +135,7 @@ export class StreamContent implements IncomingContent {
   fail(error: unknown): void {
     if (this.#hasEnded || this.#failure !== null) return;
     this.#failure = { error };
+    this.#filled();
     if (this.#waiting === null && this.#unreadBytes === 0) this.#broken?.();
     this.#waiting?.reject(error);
     this.#waiting = null;
