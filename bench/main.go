@@ -106,7 +106,7 @@ func exchange(t task, body []byte, buffer []byte) int64 {
 		check(json.NewDecoder(response.Body).Decode(&value))
 		io.Copy(io.Discard, response.Body)
 		found = int64(len(value))
-	} else if t.MaxExchanges == 1 {
+	} else if t.Read == "stream" {
 		for err == nil {
 			var n int
 			n, err = response.Body.Read(buffer)
@@ -236,7 +236,7 @@ func main() {
 	if t.PostBytes > 0 {
 		read = t.PostBytes * int64(len(all))
 	}
-	if t.MaxExchanges != 1 {
+	if t.WarmURL == "" {
 		read = 0
 	}
 	count := float64(len(all))

@@ -18,12 +18,12 @@ export function copyPiece(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 
 /** A copy of `bytes[start..end)`, which whoever asked for a whole body keeps. */
 export function copyPart(
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Uint8Array,
   start: number,
   end: number,
 ): Uint8Array<ArrayBuffer> {
   ballast(end - start);
-  return bytes.slice(start, end);
+  return bytes.slice(start, end) as Uint8Array<ArrayBuffer>;
 }
 
 /** Bytes. What is smaller is not worth the call: the objects around it weigh as much. */

@@ -6,6 +6,7 @@
  */
 import type { Conn } from "../conn/conn.ts";
 import { HttpError } from "../conn/http_error.ts";
+import { copyPart } from "../conn/piece.ts";
 import { realTime } from "../conn/real_time.ts";
 import type { Deviation } from "../http/deviation.ts";
 import type { HttpHeaders } from "../http/http_headers.ts";
@@ -97,7 +98,7 @@ export class StreamContent implements IncomingContent {
     if (p === null) {
       this.#waiting = null;
       this.#owner.contentUsed(to - from);
-      resolve(bytes.slice(from, to) as Uint8Array<ArrayBuffer>);
+      resolve(copyPart(bytes, from, to));
       return;
     }
     const filledBytes = this.#filledBytes;
@@ -275,7 +276,7 @@ export class StreamContent implements IncomingContent {
     }
     // The first is most often the only one.
     if (tail === undefined || length >= SMALL_PART_BYTES) {
-      this.#parts.push(bytes.slice(from, to) as Uint8Array<ArrayBuffer>);
+      this.#parts.push(copyPart(bytes, from, to));
     } else {
       const room = new Uint8Array(SMALL_PART_BYTES);
       room.set(bytes.subarray(from, to));

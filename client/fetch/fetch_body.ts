@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { copyPiece } from "../../conn/piece.ts";
 import {
   bytesOfView,
   isArrayBuffer,
@@ -30,8 +31,8 @@ export function fetchBody(body: unknown): BodySource {
   if (body instanceof Blob) return body;
   if (body instanceof FormData) return copied(body);
   if (body instanceof URLSearchParams) return new URLSearchParams(body);
-  if (ArrayBuffer.isView(body)) return bytesOfView(body).slice();
-  if (isArrayBuffer(body) || isSharedBuffer(body)) return new Uint8Array(body).slice();
+  if (ArrayBuffer.isView(body)) return copyPiece(bytesOfView(body));
+  if (isArrayBuffer(body) || isSharedBuffer(body)) return copyPiece(new Uint8Array(body));
   // Not of the standard, but every runtime beside the browsers takes them.
   if (typeof body === "object" && body !== null && Symbol.asyncIterator in body) {
     return body as AsyncIterable<Uint8Array>;
