@@ -6,9 +6,10 @@
  * @module
  */
 import { printable } from "../conn/http_error.ts";
-import { type Deviation, note, type ParserMode } from "../http/deviation.ts";
+import { note } from "../http/deviation.ts";
 import { FieldLines } from "../http/field_lines.ts";
 import { isOws } from "../http/grammar.ts";
+import type { BlockPurpose, DecodedSection } from "./decoded_section.ts";
 import { DecoderTable, DEFAULT_TABLE_BYTES, ENTRY_OVERHEAD_BYTES } from "./decoder_table.ts";
 import {
   BAD_NAME,
@@ -53,38 +54,12 @@ const MAX_INTEGER = 2 ** 32;
 
 const ascii = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** What a block is decoded for. @see RFC 9113 section 8.2 */
-export interface BlockPurpose {
-  /** Octets that all sections of the message may have: names, values and 32 for each field. */
-  readonly limitBytes: number;
-  /** Octets of that which earlier sections of the message had. @default {0} */
-  readonly usedBytes?: number;
-  /** How much is forgiven. */
-  readonly mode: ParserMode;
-  /** What may stand in it. */
-  readonly section: "response" | "request" | "trailers";
-  /** Collects what was forgiven. */
-  readonly deviations: Deviation[];
-}
-
 /** For each section the pseudo-fields that it may have, as bits. @see RFC 9113 section 8.3 */
 const ALLOWED_PSEUDO: Readonly<Record<BlockPurpose["section"], number>> = {
   response: 1,
   request: 0b111110,
   trailers: 0,
 };
-
-/** A section that was decoded. @see RFC 9113 section 8.2 */
-export interface DecodedSection {
-  /** Its ordinary fields. */
-  readonly fields: FieldLines;
-  /** What is wrong with it and ends its stream, or null. */
-  readonly violation: Http2Violation | null;
-  /** Octets, counted as limits count them, with those of earlier sections. */
-  readonly sizeBytes: number;
-  /** Values of pseudo-fields by their kind less the first kind; undefined where there is none. */
-  readonly pseudo: readonly (string | undefined)[];
-}
 
 /**
  * The decoder of one connection's field blocks. Owns: the table, the room that it decodes into.

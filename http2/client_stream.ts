@@ -10,7 +10,7 @@ import type { Deviation } from "../http/deviation.ts";
 import type { ExchangeEvents } from "../http/exchange_events.ts";
 import { transition } from "../http/machine.ts";
 import type { OutgoingRequest } from "../http/outgoing_request.ts";
-import type { DecodedSection } from "./block_decoder.ts";
+import type { DecodedSection } from "./decoded_section.ts";
 import { BodySender, type BodySenderOwner } from "./body_sender.ts";
 import {
   CANCEL,

@@ -5,7 +5,7 @@
  * @module
  */
 import { FieldLines } from "../http/field_lines.ts";
-import type { BlockPurpose, DecodedSection } from "./block_decoder.ts";
+import type { BlockPurpose, DecodedSection } from "./decoded_section.ts";
 import type { DecoderTable } from "./decoder_table.ts";
 
 /** Octets. Blocks that are longer are decoded each time. */
@@ -14,7 +14,11 @@ const MAX_BLOCK_BYTES = 512;
 /** Numbers for each field that is added to the table: where it begins, its value begins, it ends; its bits. */
 const PLACE = 4;
 
-/** A block and what it means. Owns: a copy of its octets, and of what it adds to the table. */
+/**
+ * A block and what it means. Owns: a copy of its octets, and of what it adds to the table.
+ *
+ * @see RFC 7541 section 3.2
+ */
 export class KnownBlock {
   #block: Uint8Array<ArrayBuffer> | null = null;
   /** Octets of the block; 0: none is known. */

@@ -5,6 +5,7 @@
  * @module
  */
 export * from "./block_decoder.ts";
+export * from "./decoded_section.ts";
 export * from "./block_encoder.ts";
 export * from "./body_sender.ts";
 export * from "./client_connection.ts";

@@ -9,7 +9,7 @@ import type { HttpHeaders } from "../http/http_headers.ts";
 import type { Framing } from "../http/incoming_content.ts";
 import type { ResponseHead } from "../http/response_head.ts";
 import { contentLength } from "../http/content_length.ts";
-import type { DecodedSection } from "./block_decoder.ts";
+import type { DecodedSection } from "./decoded_section.ts";
 import { PSEUDO, STATUS } from "./field_kind.ts";
 import { PROTOCOL_ERROR, streamError } from "./http2_error.ts";
 

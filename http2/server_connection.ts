@@ -6,7 +6,8 @@
  */
 import { BufferedReader } from "../conn/buffered_reader.ts";
 import type { Conn } from "../conn/conn.ts";
-import { BlockDecoder, type DecodedSection } from "./block_decoder.ts";
+import { BlockDecoder } from "./block_decoder.ts";
+import type { DecodedSection } from "./decoded_section.ts";
 import { BlockEncoder } from "./block_encoder.ts";
 import { FieldBlock } from "./field_block.ts";
 import { AUTHORITY, METHOD, PATH, PROTOCOL, PSEUDO, SCHEME } from "./field_kind.ts";

@@ -7,7 +7,7 @@
 /** Rows. A power of two; as many streams as most servers take have one each. */
 const ROWS = 128;
 
-/** What has a number. Of the same table: `nextInRow` is the table's alone. */
+/** What has a number. `nextInRow` is the table's alone. @see RFC 9113 section 5.1.1 */
 export interface NumberedStream<S> {
   /** Integer from 1. */
   readonly id: number;

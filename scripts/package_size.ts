@@ -34,7 +34,7 @@ const budgets: readonly Budget[] = [
   { names: "", entry: "conn/mod", atOnceKib: 14, allKib: 30.1 },
   { names: "", entry: "http/mod", atOnceKib: 5.5, allKib: 5.5 },
   { names: "", entry: "http1/mod", atOnceKib: 21.9, allKib: 21.9 },
-  { names: "", entry: "http2/mod", atOnceKib: 23.5, allKib: 23.5 },
+  { names: "", entry: "http2/mod", atOnceKib: 24.4, allKib: 24.4 },
   { names: "", entry: "cli/mod", atOnceKib: 92.2, allKib: 172.3 },
   { names: "", entry: "testing/mod", atOnceKib: 144.3, allKib: 164 },
 ];

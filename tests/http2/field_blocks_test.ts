@@ -7,7 +7,8 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import type { Deviation } from "../../http/deviation.ts";
-import { BlockDecoder, type BlockPurpose, type DecodedSection } from "../../http2/block_decoder.ts";
+import { BlockDecoder } from "../../http2/block_decoder.ts";
+import type { BlockPurpose, DecodedSection } from "../../http2/decoded_section.ts";
 import { BlockEncoder } from "../../http2/block_encoder.ts";
 import { METHOD, PSEUDO } from "../../http2/field_kind.ts";
 import { errorCodeName, Http2Violation } from "../../http2/http2_error.ts";

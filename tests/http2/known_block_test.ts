@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import type { Deviation } from "../../http/deviation.ts";
-import { BlockDecoder, type BlockPurpose } from "../../http2/block_decoder.ts";
+import { BlockDecoder } from "../../http2/block_decoder.ts";
+import type { BlockPurpose } from "../../http2/decoded_section.ts";
 import { Http2Violation } from "../../http2/http2_error.ts";
 import { bytesOf, seededRandom } from "../support/feed.ts";
 import { test } from "../support/harness.ts";
