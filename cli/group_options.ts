@@ -85,7 +85,7 @@ export function getOptions(given: GivenOptions, follow: boolean): GetOptions {
     query: [...given.texts("url-query").map(parseQueryPart), ...inQuery ? parts : []],
     form,
     requestTarget: given.text("request-target"),
-    http2: HTTP2_OPTIONS[given.each(...Object.keys(HTTP2_OPTIONS)).at(-1)?.row.long ?? "http1.1"],
+    http2: HTTP2_OPTIONS[given.each(...Object.keys(HTTP2_OPTIONS)).at(-1)?.row.long ?? "http2"],
     pathAsIs: given.has("path-as-is"),
     schemes: parseSchemes(given.text("proto")),
     redirectSchemes: parseSchemes(given.text("proto-redir")),

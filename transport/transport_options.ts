@@ -73,7 +73,7 @@ export interface TransportOptions extends ProxySpeechOptions {
    * Whether HTTP/2 is spoken: with `https:` servers that choose it by ALPN; by
    * {@linkcode Http2Options.priorKnowledge} with others too.
    *
-   * @default {false}
+   * @default {true}
    * @see RFC 9113
    */
   http2?: boolean | Http2Options;
@@ -368,9 +368,9 @@ export function checkedOptions(given: TransportOptions): TransportOptions {
 export function http2Options(
   given: boolean | Http2Options | undefined,
 ): Required<Http2Options> | null {
-  if (given === undefined || given === false) return null;
+  if (given === false) return null;
   const options = callersOptions(
-    given === true ? {} : given,
+    given === undefined || given === true ? {} : given,
     HTTP2_NAMES,
     (name) => invalid(`Unknown option http2.${printable(name)}`),
   );

@@ -95,13 +95,17 @@ export const ASKING_ROWS: readonly OptionRow[] = [
   {
     long: "http1.1",
     section: "request",
-    help: "HTTP/1.1, which is what is spoken by default",
+    help: "HTTP/1.1 alone",
   },
-  ...refusedRows("request", "cannot be had: HTTP/1.1 is what is spoken", [
+  ...refusedRows("request", "cannot be had: HTTP/1.1 and HTTP/2 are spoken", [
     ["-0 http1.0", "HTTP/1.0"],
     ["http0.9", "take an answer without a head"],
   ]),
-  { long: "http2", section: "request", help: "HTTP/2 over TLS, where the server chooses it" },
+  {
+    long: "http2",
+    section: "request",
+    help: "HTTP/2 over TLS, where the server chooses it: the default",
+  },
   {
     long: "http2-prior-knowledge",
     section: "request",

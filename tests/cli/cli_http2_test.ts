@@ -41,10 +41,11 @@ async function withSecureServer(use: (url: string) => Promise<void>): Promise<vo
 
 const ca = ["--cacert", certPath("ca.pem")];
 
-test("--http2 speaks it where the server chooses it, --http1.1 and the default do not", async () => {
+test("--http2 and the default speak it where the server chooses it, --http1.1 does not", async () => {
   await withSecureServer(async (url) => {
     const rows: [args: string[], says: string][] = [
-      [[], "by 1.1"],
+      [[], "by 2.0"],
+      [["--http1.1"], "by 1.1"],
       [["--http2"], "by 2.0"],
       [["--http2", "--http1.1"], "by 1.1"],
       [["--http1.1", "--http2"], "by 2.0"],

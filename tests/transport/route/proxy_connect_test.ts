@@ -143,7 +143,7 @@ test("proxy: one over TLS is secured for its own name with its own options", asy
       minVersion,
       alpnProtocols,
     ]),
-    [["proxy.test", undefined, ["http/1.1"]], ["example.com", "TLSv1.3", undefined]],
+    [["proxy.test", undefined, ["http/1.1"]], ["example.com", "TLSv1.3", ["h2", "http/1.1"]]],
   );
 });
 

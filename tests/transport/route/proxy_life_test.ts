@@ -247,6 +247,8 @@ test("proxy life: the body of a refusal is waited for a second, not for ever", a
       clock,
       proxy: `http://127.0.0.1:${server.port}`,
       dialTimeoutMs: 0,
+      // Its timer alone runs: none for the dial that may be everybody's.
+      http2: false,
     });
     const going = transport.roundTrip(new HttpRequest(URL_BEHIND));
     going.catch(() => {});

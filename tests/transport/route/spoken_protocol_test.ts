@@ -26,7 +26,7 @@ const REFUSED = { code: "ERR_INVALID_REQUEST", phase: "tls" } as const;
 test("M35 protocols that a transport does not speak cannot be offered", () => {
   for (const name of ["h2", "h2c", "spdy/3", "http/1.0", "h3", "HTTP/1.1"]) {
     for (const option of ["tls", "proxyTls"] as const) {
-      const options = { [option]: { alpnProtocols: ["http/1.1", name] } };
+      const options = { http2: false, [option]: { alpnProtocols: ["http/1.1", name] } };
       const message = new RegExp(`"${name}" by ${option}.alpnProtocols`);
       assert.throws(() => new Transport(options), { ...REFUSED, message });
       assert.throws(() => createFetch(options), { ...REFUSED, message });
@@ -34,6 +34,26 @@ test("M35 protocols that a transport does not speak cannot be offered", () => {
     const proxyTls = { alpnProtocols: [name] };
     assert.throws(() => proxyDialer("https://p.test", { proxyTls }), REFUSED);
   }
+});
+
+test("M35 HTTP/2 can be offered unless it is switched off, which it is not by itself", async () => {
+  for (const http2 of [undefined, true, {}]) {
+    await new Transport({ http2, tls: { alpnProtocols: ["h2"] } }).close();
+  }
+  const offered: unknown[] = [];
+  const { dialer } = memoryServer();
+  const startTls: Dialer["startTls"] = (conn, { alpnProtocols }) => {
+    offered.push(alpnProtocols);
+    conn.close();
+    return Promise.reject(new Error("not today"));
+  };
+  for (const http2 of [undefined, false]) {
+    const dial: Dialer["dial"] = () => dialer.dial({ transport: "unix", path: "x" });
+    const transport = new Transport({ dialer: { ...dialer, dial, startTls }, http2 });
+    await assert.rejects(transport.roundTrip(new HttpRequest("https://a.test/")));
+    await transport.close();
+  }
+  assert.deepEqual(offered, [["h2", "http/1.1"], undefined]);
 });
 
 test("M35 what is no list of protocols is refused as such", () => {
@@ -70,7 +90,10 @@ async function withAlpn(
 test("M35 http/1.1 can be offered, and nothing", async () => {
   await withAlpn(["h2", "http/1.1"], async (origin) => {
     for (const alpnProtocols of [["http/1.1"], [], undefined]) {
-      const transport = new Transport({ tls: { caCerts: [testAuthority], alpnProtocols } });
+      const transport = new Transport({
+        http2: false,
+        tls: { caCerts: [testAuthority], alpnProtocols },
+      });
       const response = await transport.roundTrip(new HttpRequest(origin));
       assert.equal(await response.text(), "ok");
       const chosen = alpnProtocols?.length ? "http/1.1" : null;
@@ -94,7 +117,8 @@ test("M35 a dialer that offers protocols of its own, and gets another, is told",
           }),
         startTls: (conn, options, signal) => system.startTls(conn, { ...options, ...h2 }, signal),
       };
-      const transport = new Transport({ dialer, tls: { caCerts: [testAuthority] } });
+      const tls = { caCerts: [testAuthority] };
+      const transport = new Transport({ dialer, http2: false, tls });
       await assert.rejects(transport.roundTrip(new HttpRequest(origin)), {
         code: "ERR_TLS",
         phase: "tls",
