@@ -91,7 +91,16 @@ function startNghttpd(folder: string, port: number): ChildProcess {
   const [key, certificate] = ["localhost.key", "localhost.pem"].map((name) => join(folder, name));
   return spawn(
     "nghttpd",
-    ["-n1", "-w22", "-W24", `--address=${address}`, `--htdocs=${folder}`, String(port), key, certificate],
+    [
+      "-n1",
+      "-w22",
+      "-W24",
+      `--address=${address}`,
+      `--htdocs=${folder}`,
+      String(port),
+      key,
+      certificate,
+    ],
     { stdio: ["ignore", "ignore", "inherit"] },
   );
 }
