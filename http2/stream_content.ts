@@ -60,7 +60,8 @@ export class StreamContent implements IncomingContent {
   #hasEnded = false;
   #failure: { error: unknown } | null = null;
   #waiting: Waiting | null = null;
-  /** How much of the waiting reader's array is filled. */
+  /** Whether something came for the waiting reader in this step, and how much of its array that fills. */
+  #isFilling = false;
   #filledBytes = 0;
   #taken = false;
   /** Whether more may come of it than of others, which has to be given back. */
@@ -93,7 +94,8 @@ export class StreamContent implements IncomingContent {
   /** `bytes[from..to)` came. */
   add(bytes: Uint8Array, from: number, to: number): void {
     const waiting = this.#waiting;
-    if (waiting === null) return this.#keep(bytes, from, to);
+    // Nothing may overtake what its array had no room for.
+    if (waiting === null || this.#unreadBytes > 0) return this.#keep(bytes, from, to);
     const { p, resolve } = waiting;
     if (p === null) {
       this.#waiting = null;
@@ -104,20 +106,22 @@ export class StreamContent implements IncomingContent {
     const filledBytes = this.#filledBytes;
     // Whoever reads may have given the array away meanwhile.
     const n = Math.max(0, Math.min(p.length - filledBytes, to - from));
-    p.set(bytes.subarray(from, from + n), filledBytes);
+    if (n > 0) p.set(bytes.subarray(from, from + n), filledBytes);
     this.#filledBytes = filledBytes + n;
     // The rest of the frame, and more frames, may stand in what was read already.
-    if (filledBytes === 0) realTime.queueMicrotask(this.#filled);
+    if (!this.#isFilling) realTime.queueMicrotask(this.#filled);
+    this.#isFilling = true;
     this.#owner.contentUsed(n);
     if (from + n < to) this.#keep(bytes, from + n, to);
   }
 
-  /** Gives the waiting reader what was put into its array, if anything was. */
+  /** Tells the waiting reader what was put into its array, if anything came for it. */
   readonly #filled = (): void => {
+    if (!this.#isFilling) return;
     const filledBytes = this.#filledBytes;
-    if (filledBytes === 0) return;
     const { resolve } = this.#waiting!;
     this.#waiting = null;
+    this.#isFilling = false;
     this.#filledBytes = 0;
     resolve(filledBytes);
   };

@@ -501,6 +501,52 @@ h2("H67 content whose array is taken away never ends as if it were whole", async
   await serves(peer);
 });
 
+/** What a read into `room` is given, as text; null: the end. */
+async function readText(
+  body: { read(p: Uint8Array): Promise<number | null> },
+  room: Uint8Array,
+): Promise<string | null> {
+  const n = await body.read(room);
+  return n === null ? null : textOf(room.subarray(0, n));
+}
+
+h2(
+  "H48 a read is given all that came in one piece, in order, and the end or the error behind it",
+  async (peer) => {
+    for (const [id, ends] of [[1, true], [3, false]] as const) {
+      const { response } = peer.request();
+      peer.headers(id, [[":status", "200"]]);
+      const { content: body } = await response;
+      const reading = readText(body, new Uint8Array(5));
+      await peer.settled();
+      const last = ends
+        ? frame(DATA, END_STREAM, id, "hij")
+        : join(frame(DATA, 0, id, "hij"), frame(RST_STREAM, 0, id, uint32(8)));
+      peer.send(join(frame(DATA, 0, id, "ab"), frame(DATA, 0, id, "cdefg"), last));
+      assert.equal(await reading, "abcde");
+      assert.equal(await readText(body, new Uint8Array(9)), "fghij");
+      if (ends) assert.equal(await readText(body, new Uint8Array(1)), null);
+      else await assert.rejects(readText(body, new Uint8Array(1)), { code: "ERR_INCOMPLETE_BODY" });
+    }
+    await serves(peer);
+  },
+);
+
+h2("H48 nothing is lost where an array is taken away while a read waits", async (peer) => {
+  const { response } = peer.request();
+  peer.headers(1, [[":status", "200"]]);
+  const { content: body } = await response;
+  const room = new Uint8Array(10);
+  const reading = body.read(room);
+  await peer.settled();
+  structuredClone(room.buffer, { transfer: [room.buffer] });
+  peer.send(join(frame(DATA, 0, 1, "all of"), frame(DATA, END_STREAM, 1, " it")));
+  assert.equal(await reading, 0);
+  assert.equal(await readText(body, new Uint8Array(20)), "all of it");
+  assert.equal(await readText(body, new Uint8Array(20)), null);
+  await serves(peer);
+});
+
 h2("H69 100 that nobody waits for does not begin the content again", async (peer) => {
   const content = new Given();
   const waiting = Promise.withResolvers<void>();
