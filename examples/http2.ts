@@ -3,7 +3,7 @@
  *
  *     deno run -A examples/http2.ts [URL]
  *
- * With `https:` URLs `http2: true` is all that is needed: the server chooses.
+ * With `https:` URLs nothing has to be said: the server chooses.
  *
  * @module
  */
