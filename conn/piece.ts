@@ -29,19 +29,23 @@ export function copyPart(
 /** Bytes. What is smaller is not worth the call: the objects around it weigh as much. */
 const SMALL_BYTES = 2 * 1024;
 
+/** Bytes. What is larger needs the more for it: those objects count for little then. */
+const LARGE_BYTES = 16 * 1024;
+
 /** The engine of Bun collects in time. */
 const needsBallast = !("Bun" in globalThis);
 
-/** Copied from: 64 KiB of V8's heap, the ballast of 256 KiB. */
+/** Copied from: 64 KiB of V8's heap, the ballast of 128 KiB. */
 const ballastElements: readonly number[] = new Array(8 * 1024).fill(0);
 
 /**
- * Throws a quarter of `bytes` of V8's own heap away. V8 collects young garbage whenever that heap has
+ * Throws a half of `bytes` of V8's own heap away, a quarter if they are few. V8 collects young garbage whenever that heap has
  * grown by a little, and of a piece it sees there an object of a hundred bytes: 60 MiB of pieces
  * wait to be freed, and then the whole heap is marked because of them (docs/decisions/0023).
  *
  * A copy of a part, because a compiler leaves out a new array that nobody uses.
  */
 function ballast(bytes: number): void {
-  if (bytes > SMALL_BYTES && needsBallast) ballastElements.slice(0, bytes >> 5);
+  if (bytes <= SMALL_BYTES || !needsBallast) return;
+  ballastElements.slice(0, bytes >> (bytes > LARGE_BYTES ? 4 : 5));
 }
