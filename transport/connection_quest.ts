@@ -12,21 +12,13 @@ import type { Tracer } from "./message/trace.ts";
 import type { Carrier } from "./pool/carrier.ts";
 import type { ConnectionSource, ConnectionWaiter } from "./pool/connection_source.ts";
 import type { Ticket } from "./pool/pool.ts";
+import type { ProofWaiter } from "./pool/proof_queue.ts";
 import type { Sender } from "./pool/sending_turn.ts";
 import type { Dial } from "./route/dial.ts";
 import { mayBeSentTwice } from "./retry.ts";
 import type { Route, RoutedRequest } from "./route/route.ts";
 
-/** Count. Where turns of the event loop are long: then a connection is made instead. */
-const MAX_PROOFS = 4;
-
-/** Milliseconds. The same, by the time since the first proof that was too old. */
-const MAX_PROVING_MS = 20;
-
-/** Milliseconds. The same, where proofs were in time for other requests. */
-const MAX_SHARED_PROVING_MS = 1_000;
-
-/** Count. Of a leased connection, which no other can take the place of. */
+/** Count. Proofs of a leased connection that may be too old: no other can take the place of it. */
 const MAX_LEASED_PROOFS = 25;
 
 /** Connections. How many that have served may be given up for one that has not. */
@@ -44,7 +36,7 @@ export interface ConnectionSeeker extends RoutedRequest {
  * Gives the attempt in hand its connection, as often as there are attempts. Owns: the place in the
  * queues, the connection that is taken and not in use yet.
  */
-export class ConnectionQuest implements ConnectionWaiter, Sender {
+export class ConnectionQuest implements ConnectionWaiter, Sender, ProofWaiter {
   /** Whether a server has said that it is not the one to ask: others that served may say so too. */
   isMisdirected: boolean = false;
   readonly #seeker: ConnectionSeeker;
@@ -56,15 +48,8 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
   #candidate: Carrier | null = null;
   /** Of which `gotConn` has told, and that is not in use yet. */
   #announced: Carrier | null = null;
-  /** How often a proof was too old when it was to be used, and of use to nobody else. */
+  /** How often a proof that was made for it was too old when it was to be used. */
   #staleProofs = 0;
-  /** Of {@linkcode ConnectionSource.provenCount}, when the last proof began. */
-  #provenBefore = 0;
-  /** Whether a proof was made for it that is good still. */
-  #isProven = false;
-  /** When a proof was first too old; null: none was. */
-  #staleSinceMs: number | null = null;
-  #provesSinceMs = 0;
   /** Connections that had served already, and were passed over since. */
   #passedOver = 0;
 
@@ -171,10 +156,23 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
     }
   }
 
+  // ProofWaiter
+
+  polled(polledAtMs: number, now: number, isFutile: boolean): void {
+    // Given up meanwhile, it may be another's.
+    if (!this.#seeker.isOver) this.#candidate!.polled(polledAtMs);
+    this.#useCandidate(now, isFutile);
+  }
+
+  pollFailed(error: unknown, now: number): void {
+    if (!this.#seeker.isOver) this.#candidate!.close(error);
+    this.#useCandidate(now, true);
+  }
+
   // Sender
 
   turnEnded(now: number): void {
-    this.#useCandidate(now);
+    this.#useCandidate(now, false);
   }
 
   abort(reason: unknown): void {
@@ -202,7 +200,10 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
 
   #useProven(connection: Carrier, now: number): void {
     if (this.#seeker.isOver) return this.#source.giveBack(connection);
-    if (!this.#source.isFresh(connection, now)) return void this.#prove(connection, now);
+    if (!this.#source.isFresh(connection, now)) return this.#prove(connection, now);
+    // Those who came before it go first, or the proof that they wait for would become old again.
+    const mustQueue = this.#source.isProvingMany && connection.protocol === "http/1.1";
+    if (mustQueue) return this.#prove(connection, now);
     const turn = this.#source.sendingTurn;
     // Who has had trouble to prove one must not let it become old again.
     if (turn === null || this.#staleProofs > 0) return this.#use(connection, now);
@@ -214,47 +215,30 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
    * What the kernel holds for the connection (its end, or bytes that answer nothing) must be seen
    * before the request is written: it could be taken for the answer.
    */
-  async #prove(connection: Carrier, now: number): Promise<void> {
+  #prove(connection: Carrier, now: number): void {
     this.#candidate = connection;
-    this.#provenBefore = this.#source.provenCount;
     // A connection that waits does not keep the process alive; this request must.
     connection.ref();
-    try {
-      const polledAtMs = await this.#source.poll(now);
-      // Given up meanwhile, it may be another's.
-      if (!this.#seeker.isOver) connection.polled(polledAtMs);
-    } catch (error) {
-      if (!this.#seeker.isOver) connection.close(error);
-    }
-    this.#useCandidate(this.#source.clock.now());
+    this.#source.prove(this, now);
   }
 
-  #useCandidate(now: number): void {
+  /** @param isFutile Whether no proof is to be hoped for, should it have none now. */
+  #useCandidate(now: number, isFutile: boolean): void {
     if (this.#seeker.isOver) return;
     const connection = this.#candidate!;
     this.#candidate = null;
     if (!connection.isIdle) return this.#another(connection, now);
-    if (!this.#source.isFresh(connection, now)) return this.#becameOld(connection, now);
-    this.#isProven = true;
-    this.#use(connection, now);
+    if (this.#source.isFresh(connection, now)) this.#use(connection, now);
+    else this.#becameOld(connection, now, isFutile);
   }
 
   /** The program was busy: what has come since the kernel was polled is not known. */
-  #becameOld(connection: Carrier, now: number): void {
+  #becameOld(connection: Carrier, now: number, isFutile: boolean): void {
     if (connection.holdsNothing(now)) return this.#use(connection, now);
     if (!connection.isIdle) return this.#another(connection, now);
-    const { isShared, provenCount } = this.#source;
-    this.#isProven = false;
-    this.#staleSinceMs ??= now;
-    // Many at once share a proof, which grows old while they are sent: the others go by the next one.
-    const wasInTime = provenCount !== this.#provenBefore &&
-      now - this.#staleSinceMs <= MAX_SHARED_PROVING_MS;
-    if (wasInTime) return void this.#prove(connection, now);
-    if (this.#staleProofs++ === 0) this.#provesSinceMs = now;
-    const isFutile = isShared
-      ? this.#staleProofs >= MAX_PROOFS || now - this.#provesSinceMs > MAX_PROVING_MS
-      : this.#staleProofs >= MAX_LEASED_PROOFS;
-    if (!isFutile) return void this.#prove(connection, now);
+    this.#staleProofs++;
+    const givesUp = this.#source.isShared ? isFutile : this.#staleProofs >= MAX_LEASED_PROOFS;
+    if (!givesUp) return this.#prove(connection, now);
     // Nothing can wait for a connection that is made now.
     connection.close(unproven());
     this.wait();
@@ -281,14 +265,11 @@ export class ConnectionQuest implements ConnectionWaiter, Sender {
       const later = this.#source.clock.now();
       if (!connection.isIdle) return this.#another(connection, later);
       if (!isNew && !this.#source.isFresh(connection, later)) {
-        return this.#becameOld(connection, later);
+        return this.#becameOld(connection, later, false);
       }
     }
     this.#announced = null;
     this.#staleProofs = 0;
-    this.#staleSinceMs = null;
-    if (this.#isProven) this.#source.provenCount++;
-    this.#isProven = false;
     this.#attempt.send(connection, now);
   }
 }

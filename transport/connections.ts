@@ -43,6 +43,7 @@ import { type DiscardReason, type Lease, Pool, type PoolOwner, type Ticket } fro
 import { discardBody } from "./message/request_body.ts";
 import { RoundTrip } from "./round_trip.ts";
 import { forwarderOf, http1Route, type Route, type Router } from "./route/route.ts";
+import { FRESH_MS, ProofQueue, type ProofWaiter } from "./pool/proof_queue.ts";
 import { SendingTurn } from "./pool/sending_turn.ts";
 import { tellHook } from "./message/trace.ts";
 import { UnreadContents } from "./pool/unread_contents.ts";
@@ -73,9 +74,6 @@ export interface ConnectionsOptions extends DialSettings, RoundTripSettings {
   readonly http2: Required<Http2Options> | null;
 }
 
-/** Milliseconds. At the write, all that the kernel held this long before has been seen. */
-const FRESH_MS = 1;
-
 /** Milliseconds. How long others wait for a connection that may serve them all. */
 const SLOW_DIAL_MS = 300;
 
@@ -105,7 +103,6 @@ export class Connections
   readonly #roundTrips: LinkedList<OpenRoundTrip> = new LinkedList();
   /** Every open connection, tunnels left out. */
   readonly #open: LinkedList<PooledConnection> = new LinkedList();
-  provenCount: number = 0;
   /** Sockets that were closed and that the runtime has not let go of. */
   readonly #closing: LinkedList<Promise<void>> = new LinkedList();
   readonly holdsBack: boolean;
@@ -116,6 +113,7 @@ export class Connections
   /** Keys whose servers have asked for HTTP/1.1, the one that asked longest ago first. */
   readonly #http1Keys: Set<string> = new Set();
   readonly #turn: SendingTurn | null;
+  readonly #proofs: ProofQueue;
   #nextId = 1;
   #closed: { reason: unknown } | null = null;
   /** Set once everything has been ended. */
@@ -140,6 +138,7 @@ export class Connections
     this.#calm = new CalmKeys(this.deadlines);
     this.unread = new UnreadContents(options.clock);
     this.#turn = options.clock.atEndOfTurn === undefined ? null : new SendingTurn(options.clock);
+    this.#proofs = new ProofQueue(options.clock, (sure) => options.dialer.pollBarrier!(sure));
     const waitsWhenFull = options.http2?.whenFull === "wait";
     this.pool = new Pool({ ...options, waitsWhenFull }, this);
     this.#sweep = new IdleSweep(options.clock, (nowMs) => this.pool.sweep(nowMs));
@@ -344,10 +343,12 @@ export class Connections
     return nowMs - connection.readAtMs <= FRESH_MS || !this.#canPoll;
   }
 
-  async poll(nowMs: number): Promise<number> {
-    let sureAtMs = nowMs;
-    await this.options.dialer.pollBarrier!(() => void (sureAtMs = this.clock.now()));
-    return sureAtMs;
+  get isProvingMany(): boolean {
+    return this.#proofs.isCrowded;
+  }
+
+  prove(waiter: ProofWaiter, nowMs: number): void {
+    this.#proofs.add(waiter, nowMs);
   }
 
   get sendingTurn(): SendingTurn | null {

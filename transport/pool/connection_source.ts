@@ -15,6 +15,7 @@ import type { Leakable } from "./leak_watch.ts";
 import type { ListNode } from "../linked_list.ts";
 import type { ProxyLogins } from "../route/proxy_login.ts";
 import type { Route, RoutedRequest } from "../route/route.ts";
+import type { ProofWaiter } from "./proof_queue.ts";
 import type { SendingTurn } from "./sending_turn.ts";
 import type { Ticket } from "./pool.ts";
 import type { Tracer } from "../message/trace.ts";
@@ -88,14 +89,10 @@ export interface ConnectionSource {
   readonly holdsBack: boolean;
   /** Whether nothing that the kernel held a moment ago could have been missed. */
   isFresh(connection: Carrier, nowMs: number): boolean;
-  /** Count. Requests that were sent on a proof that was made for them, in time. */
-  provenCount: number;
-  /**
-   * Has the kernel polled.
-   *
-   * @returns Time: what it held then has been told by the time this settles. Not before `nowMs`.
-   */
-  poll(nowMs: number): Promise<number>;
+  /** Whether more requests wait for {@linkcode prove} than can go by one proof. */
+  readonly isProvingMany: boolean;
+  /** Has the kernel polled, and tells `waiter`. */
+  prove(waiter: ProofWaiter, nowMs: number): void;
   /** Where requests go together: calls `sender`, which has its connection, when they go. */
   readonly sendingTurn: SendingTurn | null;
   /** The body of `roundTrip` is open as long as `content` can be reached. */

@@ -18,6 +18,7 @@ import { type HttpRequest, isRequest, notARequest } from "../message/http_reques
 import type { HttpResponse } from "../message/http_response.ts";
 import { http1Route, type Route } from "../route/route.ts";
 import type { Ticket } from "./pool.ts";
+import type { ProofWaiter } from "./proof_queue.ts";
 import type { UnreadContents } from "./unread_contents.ts";
 import { waitForConnection, type WaitSource } from "./connection_wait.ts";
 
@@ -174,7 +175,7 @@ class Leased implements LeasedConnection, ConnectionSource {
   readonly sendingTurn: null = null;
   /** No other can take its place. */
   readonly holdsBack = false;
-  provenCount = 0;
+  readonly isProvingMany = false;
 
   /** Whether a request has taken it and not been sent yet: the proof is under way. */
   get #isTaken(): boolean {
@@ -185,8 +186,8 @@ class Leased implements LeasedConnection, ConnectionSource {
     return this.#source.isFresh(connection, nowMs);
   }
 
-  poll(nowMs: number): Promise<number> {
-    return this.#source.poll(nowMs);
+  prove(waiter: ProofWaiter, nowMs: number): void {
+    this.#source.prove(waiter, nowMs);
   }
 
   watch(content: object, roundTrip: OpenRoundTrip): void {
