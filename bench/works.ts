@@ -148,7 +148,7 @@ const everyday: readonly Work[] = [
     what: "small GET, a connection for each",
     headline: "GET, a new connection",
     group: "everyday",
-    warmUp: 1_500,
+    warmUp: 24_000,
   },
   {
     ...NEW_CONNECTION,
@@ -157,7 +157,7 @@ const everyday: readonly Work[] = [
     headline: "GET, a new TLS connection",
     group: "everyday",
     tls: true,
-    warmUp: 500,
+    warmUp: 3_000,
   },
   {
     ...NEW_CONNECTION,
@@ -168,7 +168,7 @@ const everyday: readonly Work[] = [
     server: "tickets",
     clients: ["roundtrip", "fetch", "undici", "http", "go"],
     tls: true,
-    warmUp: 500,
+    warmUp: 3_000,
   },
   {
     name: "cold-start",
