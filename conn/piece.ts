@@ -39,9 +39,10 @@ const needsBallast = !("Bun" in globalThis);
 const ballastElements: readonly number[] = new Array(8 * 1024).fill(0);
 
 /**
- * Throws a half of `bytes` of V8's own heap away, a quarter if they are few. V8 collects young garbage whenever that heap has
- * grown by a little, and of a piece it sees there an object of a hundred bytes: 60 MiB of pieces
- * wait to be freed, and then the whole heap is marked because of them (docs/decisions/0023).
+ * Throws a half of `bytes` of V8's own heap away, a quarter if they are few. V8 collects young
+ * garbage whenever that heap has grown by a little, and of a piece it sees there an object of a
+ * hundred bytes: 60 MiB of pieces wait to be freed, and then the whole heap is marked because of
+ * them (docs/decisions/0023).
  *
  * A copy of a part, because a compiler leaves out a new array that nobody uses.
  */

@@ -49,7 +49,7 @@ export class ProofQueue {
   #waiters: ProofWaiter[] = [];
   /** Polls under way. */
   #polls = 0;
-  /** When the last one began. */
+  /** When the last one began, or was over. */
   #sinceMs = 0;
   /** How many proofs have been too old for all since one was not. */
   #vainProofs = 0;
@@ -68,10 +68,10 @@ export class ProofQueue {
 
   /** Whether the last proof became too old before all had gone: who comes now stands behind them. */
   get isCrowded(): boolean {
-    return this.#isCrowded && this.#waiters.length > 0;
+    return this.#isCrowded;
   }
 
-  /** Tells `waiter` of a poll that is over after this call. */
+  /** Tells `waiter` of a poll that begins after this call: what the one under way sees may miss it. */
   add(waiter: ProofWaiter, nowMs: number): void {
     this.#waiters.push(waiter);
     this.#isDisturbed = true;
@@ -81,27 +81,32 @@ export class ProofQueue {
   async #run(beganAtMs: number): Promise<void> {
     this.#polls++;
     this.#sinceMs = beganAtMs;
+    // Who comes in this step too goes by the same one.
+    await null;
     while (this.#waiters.length > 0) {
-      let polledAtMs = this.#sinceMs;
+      const asking = this.#waiters;
+      this.#waiters = [];
       this.#isDisturbed = false;
+      this.#sinceMs = this.#clock.now();
+      let polledAtMs = this.#sinceMs;
       try {
         await this.#poll(() => void (polledAtMs = this.#clock.now()));
-        this.#tell(polledAtMs);
+        this.#sinceMs = this.#clock.now();
+        this.#tell(asking, polledAtMs, this.#sinceMs);
       } catch (error) {
-        this.#each((waiter, nowMs) => waiter.pollFailed(error, nowMs));
+        this.#each(asking, (waiter, nowMs) => waiter.pollFailed(error, nowMs));
       }
-      this.#sinceMs = this.#clock.now();
     }
+    this.#isCrowded = false;
     this.#forget();
     this.#polls--;
   }
 
-  #tell(polledAtMs: number): void {
-    const now = this.#clock.now();
-    if (now - polledAtMs > FRESH_MS) return this.#tooOldForAll(polledAtMs, now);
+  #tell(asking: readonly ProofWaiter[], polledAtMs: number, now: number): void {
+    if (now - polledAtMs > FRESH_MS) return this.#tooOldForAll(asking, polledAtMs, now);
     this.#forget();
     this.#isCrowded = false;
-    this.#each((waiter, nowMs) => {
+    this.#each(asking, (waiter, nowMs) => {
       const isTooOld = nowMs - polledAtMs > FRESH_MS;
       if (isTooOld) this.#isCrowded = true;
       else waiter.polled(polledAtMs, nowMs, false);
@@ -110,14 +115,14 @@ export class ProofQueue {
   }
 
   /** Each has to know: it may see to it in another way. */
-  #tooOldForAll(polledAtMs: number, now: number): void {
+  #tooOldForAll(asking: readonly ProofWaiter[], polledAtMs: number, now: number): void {
     if (this.#isDisturbed) this.#disturbedProofs++;
     else if (this.#vainProofs++ === 0) this.#vainSinceMs = now;
     const isVain = this.#vainProofs >= MAX_VAIN_PROOFS ||
       this.#disturbedProofs >= MAX_DISTURBED_PROOFS ||
       this.#vainProofs > 1 && now - this.#vainSinceMs > MAX_VAIN_MS;
     let rest = isVain ? MAX_GIVEN_UP : 0;
-    this.#each((waiter, nowMs) => waiter.polled(polledAtMs, nowMs, rest-- > 0));
+    this.#each(asking, (waiter, nowMs) => waiter.polled(polledAtMs, nowMs, rest-- > 0));
     // What they do instead makes turns long too.
     if (isVain && rest < 0) this.#forget();
   }
@@ -127,19 +132,26 @@ export class ProofQueue {
     this.#disturbedProofs = 0;
   }
 
-  /** Calls `tell` for one after another until it gives true: that one and the others go on waiting. */
-  #each(tell: (waiter: ProofWaiter, nowMs: number) => unknown): void {
-    const waiters = this.#waiters;
+  /**
+   * Calls `tell` for one after another until it gives true: that one and the others go on waiting, and
+   * so do those who ask again, before whoever came meanwhile.
+   */
+  #each(
+    asking: readonly ProofWaiter[],
+    tell: (waiter: ProofWaiter, nowMs: number) => unknown,
+  ): void {
+    const later = this.#waiters;
     this.#waiters = [];
-    for (const [i, waiter] of waiters.entries()) {
+    let told = 0;
+    for (const waiter of asking) {
       try {
-        if (tell(waiter, this.#clock.now()) !== true) continue;
-        this.#waiters = [...waiters.slice(i), ...this.#waiters];
-        return;
+        if (tell(waiter, this.#clock.now()) === true) break;
       } catch (error) {
         // A caller's dialer or connection: the others must not wait for ever because of it.
         waiter.abort(error);
       }
+      told++;
     }
+    this.#waiters = [...asking.slice(told), ...this.#waiters, ...later];
   }
 }

@@ -133,7 +133,7 @@ test("a connection that was held unused is proven before it goes to a waiting re
     const leased = await leaseUnused(gate, transport);
     const next = gate.get(transport, "/next");
     leased.release();
-    assert.equal(proofs.length, 1);
+    await until("the kernel is asked", () => proofs.length === 1);
     // It does not stand the test.
     gate.server.connections[0].close();
     await until("it is gone", () => transport.stats().active === 0);
@@ -168,7 +168,7 @@ test("a spare connection whose proof was given up is proven for the request that
     const watched = new WatchedSignal();
     const given = gate.get(transport, "/given-up", { signal: watched.signal });
     const next = gate.get(transport, "/next");
-    assert.equal(proofs.length, 1);
+    await until("the kernel is asked", () => proofs.length === 1);
     watched.abort();
     await assert.rejects(given, watched.reason);
     await pause(10);
