@@ -5,14 +5,13 @@
  */
 import { startWrite } from "./by_callback.ts";
 import type { Writer } from "./conn.ts";
+import { putLatin1 } from "./latin1.ts";
 
 /** Bytes. Default capacity; most request heads with a small body fit. */
 export const DEFAULT_WRITE_BUFFER_BYTES: number = 4 * 1024;
 
 /** Bytes. What a connection has whose requests are small. */
 const RESTING_BYTES = 512;
-
-const encoder = new TextEncoder();
 
 /**
  * A buffer in front of a {@linkcode Writer}. What fits is gathered; what does not is written
@@ -71,12 +70,7 @@ export class BufferedWriter {
   text(text: string): void {
     const end = this.#length + text.length;
     if (end > this.#bytes.length) this.#grow(end);
-    const into = this.#length === 0 ? this.#bytes : this.#bytes.subarray(this.#length);
-    const { read, written } = encoder.encodeInto(text, into);
-    // Each non-ASCII character took two bytes: encode those texts by hand, one byte each.
-    if (read !== text.length || written !== text.length) {
-      for (let i = 0; i < text.length; i++) this.#bytes[this.#length + i] = text.charCodeAt(i);
-    }
+    putLatin1(text, this.#bytes, this.#length);
     this.#length = end;
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import { HttpError, type HttpErrorCode, printable } from "../conn/http_error.ts";
+import { latin1Text } from "../conn/latin1.ts";
 import { mayBeLeftOut, nameFault, valueFault } from "./field_fault.ts";
 import { FIELD_VALUE_BYTES, isOws, TOKEN_BYTES } from "../http/grammar.ts";
 import { type Deviation, note, type ParserMode } from "../http/deviation.ts";
@@ -16,8 +17,6 @@ const MAX_FIELD_LINES = 1_000;
 
 /** Bytes. How much of a buffer may be searched in vain before it pays to search a view of it. */
 const SLACK_BYTES = 16 * 1024;
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * What a {@linkcode FieldLinesReader} needs to know.
@@ -57,7 +56,8 @@ export class FieldLinesReader {
   #leftOutCount = 0;
   /** Where in `#offsets` the last field stands of which a CR or a name was forgiven; -1: none. */
   #forgivenAt = -1;
-  #ascii = 0;
+  /** The bits that any byte has, of the start line and the values. */
+  #seenBits = 0;
   #startLineEnd = -1;
   #startLineStart = 0;
   readonly #known: KnownLinesFinder = new KnownLinesFinder();
@@ -85,7 +85,7 @@ export class FieldLinesReader {
     this.#leftOut = null;
     this.#leftOutCount = 0;
     this.#forgivenAt = -1;
-    this.#ascii = 0;
+    this.#seenBits = 0;
     this.#startLineEnd = -1;
     this.#startLineStart = 0;
     this.#known.reset();
@@ -121,6 +121,7 @@ export class FieldLinesReader {
         if (to > from) {
           this.#startLineStart = from - start;
           this.#startLineEnd = to - start;
+          for (let i = from; i < to; i++) this.#seenBits |= bytes[i];
         } else if (this.#startLineStart === 0) {
           note(deviations, "leading-crlf");
           this.#startLineStart = lf + 1 - start;
@@ -139,18 +140,8 @@ export class FieldLinesReader {
    * The complete section, once {@linkcode advance} has told its length. Copies it out of `bytes`.
    */
   take(bytes: Uint8Array, start: number, length: number): FieldLines {
-    const section = bytes.subarray(start, start + length);
-    const text = this.#ascii < 0x80 && this.#startLineIsAscii(section)
-      ? decoder.decode(section)
-      : latin1(section);
+    const text = latin1Text(bytes, start, start + length, this.#seenBits < 0x80);
     return new FieldLines(text, this.#offsets.slice(0, this.#offsetCount), this.#known);
-  }
-
-  #startLineIsAscii(section: Uint8Array): boolean {
-    for (let i = this.#startLineStart; i < this.#startLineEnd; i++) {
-      if (section[i] >= 0x80) return false;
-    }
-    return true;
   }
 
   /**
@@ -173,7 +164,7 @@ export class FieldLinesReader {
       if (i + 1 >= end || bytes[i] !== 0x0d || bytes[i + 1] !== 0x0a) return;
       let valueEnd = i;
       while (valueEnd > valueStart && isOws(bytes[valueEnd - 1])) valueEnd--;
-      this.#ascii |= seen;
+      this.#seenBits |= seen;
       this.#add(bytes, start, from, nameEnd, valueStart, valueEnd);
       from = i + 2;
       this.#lineStart = this.#searched = from - start;
@@ -208,7 +199,7 @@ export class FieldLinesReader {
       this.#add(bytes, start, from, nameEnd, i, valueEnd);
       return;
     }
-    const name = latin1(bytes.subarray(from, colon));
+    const name = latin1Text(bytes, from, colon);
     if (!this.#leavesOut(name, bytes, from, to)) {
       throw this.#refused(name, valueFault(bytes[bad]), this.#lineCount + 1);
     }
@@ -259,7 +250,7 @@ export class FieldLinesReader {
     while (colon < to && bytes[colon] !== 0x3a) colon++;
     // Without a name it may be a piece of a value, and is not shown.
     if (colon === to) throw this.#refused("", "no colon", this.#lineCount + 1);
-    const name = latin1(bytes.subarray(from, colon));
+    const name = latin1Text(bytes, from, colon);
     const lenient = this.#options.mode === "lenient";
     if (lenient && name === "" && !holdsNulOrCr(bytes, from, to)) {
       this.#leaveOut(name, "empty-field-name", deviations);
@@ -287,7 +278,7 @@ export class FieldLinesReader {
     this.#leftOut = name;
     this.#leftOutCount++;
     // Its bytes are unchecked: they may be above U+007F.
-    this.#ascii |= 0x80;
+    this.#seenBits |= 0x80;
   }
 
   /** The first byte that may not stand in a value, or -1. CR is one only in `"strict"`. */
@@ -299,7 +290,7 @@ export class FieldLinesReader {
       if (FIELD_VALUE_BYTES[byte] === 1) continue;
       if (byte !== 0x0d || this.#options.mode === "strict") return i;
     }
-    this.#ascii |= seen;
+    this.#seenBits |= seen;
     return -1;
   }
 
@@ -345,7 +336,7 @@ export class FieldLinesReader {
     const bad = this.#badByte(bytes, i, end);
     if (bad !== -1) {
       const nameStart = start + this.#offsets[last];
-      const name = latin1(bytes.subarray(nameStart, start + this.#offsets[last + 1]));
+      const name = latin1Text(bytes, nameStart, start + this.#offsets[last + 1]);
       if (this.#forgivenAt === last || !this.#leavesOut(name, bytes, from, to)) {
         throw this.#refused(name, valueFault(bytes[bad]), this.#lineCount);
       }
@@ -378,21 +369,6 @@ export class FieldLinesReader {
     const subject = code === "ERR_INVALID_REQUEST" ? "request" : "response";
     return new HttpError(code, `Malformed ${subject}${what}`, { phase });
   }
-}
-
-/**
- * Bytes as text, one character each (ISO 8859-1).
- *
- * Pure.
- *
- * @see RFC 9110 section 5.5
- */
-export function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 4096) {
-    text += String.fromCharCode(...bytes.subarray(i, i + 4096));
-  }
-  return text;
 }
 
 function isAllOws(bytes: Uint8Array, from: number, to: number): boolean {

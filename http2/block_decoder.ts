@@ -6,6 +6,7 @@
  * @module
  */
 import { printable } from "../conn/http_error.ts";
+import { latin1Text } from "../conn/latin1.ts";
 import { note } from "../http/deviation.ts";
 import { FieldLines } from "../http/field_lines.ts";
 import { isOws } from "../http/grammar.ts";
@@ -51,8 +52,6 @@ const KEPT_BYTES = 64 * 1024;
 
 /** Integers above are refused: no index, length or size comes near. */
 const MAX_INTEGER = 2 ** 32;
-
-const ascii = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** For each section the pseudo-fields that it may have, as bits. @see RFC 9113 section 8.3 */
 const ALLOWED_PSEUDO: Readonly<Record<BlockPurpose["section"], number>> = {
@@ -194,8 +193,7 @@ export class BlockDecoder {
   }
 
   #section(): DecodedSection {
-    const there = this.#room.subarray(0, this.#at);
-    const text = (this.#seenBits & NOT_ASCII) === 0 ? ascii.decode(there) : toLatin1(there);
+    const text = latin1Text(this.#room, 0, this.#at, (this.#seenBits & NOT_ASCII) === 0);
     const fields = new FieldLines(text, this.#offsets, {
       contentLength: this.#contentLength,
       transferEncoding: -1,
@@ -334,17 +332,17 @@ export class BlockDecoder {
     if (this.#pseudo[place] !== undefined) {
       return this.#refuse("a pseudo-field that came before", start, nameEnd);
     }
-    this.#pseudo[place] = toLatin1(this.#room.subarray(nameEnd, end));
+    this.#pseudo[place] = latin1Text(this.#room, nameEnd, end);
   }
 
   #isTrailers(from: number, to: number): boolean {
-    return toLatin1(this.#room.subarray(from, to)).toLowerCase() === "trailers";
+    return latin1Text(this.#room, from, to).toLowerCase() === "trailers";
   }
 
   /** Names a field that may not stand there; its value may be a secret. */
   #refuse(what: string, nameStart: number, nameEnd: number): void {
     if (this.#violation !== null) return;
-    const name = printable(toLatin1(this.#room.subarray(nameStart, nameEnd)));
+    const name = printable(latin1Text(this.#room, nameStart, nameEnd));
     this.#violation = streamError(
       PROTOCOL_ERROR,
       `sent field ${this.#fieldCount}, "${name}": ${what}`,
@@ -411,13 +409,4 @@ const NO_PSEUDO: (string | undefined)[] = [];
 
 function compressionError(what: string): Http2Violation {
   return connectionError(COMPRESSION_ERROR, what);
-}
-
-/** Bytes as characters; not by the decoder called "latin1", which is windows-1252. */
-function toLatin1(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 4096) {
-    text += String.fromCharCode(...bytes.subarray(i, i + 4096));
-  }
-  return text;
 }

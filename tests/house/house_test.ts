@@ -126,6 +126,11 @@ const runtimeNames: readonly Permission[] = [
   { path: "conn/dial.ts", names: ["Deno", "Bun"], reason: "picks the adapter" },
   { path: "conn/piece.ts", names: ["Bun"], reason: "its engine collects arrays in time" },
   {
+    path: "conn/latin1.ts",
+    names: ["Buffer", "Deno"],
+    reason: "makes text of bytes in one call, if it is loaded already",
+  },
+  {
     path: "conn/runtimes/async_context.ts",
     names: ["process"],
     reason: "whether there are contexts",
