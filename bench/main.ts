@@ -140,9 +140,9 @@ const programs: Record<Work["kind"], string> = {
 function commandOf(work: Work, { runtime, client }: Participant, task: Task): string[] {
   if (client === "go") return [goProgram, JSON.stringify(task)];
   const command = [runtimePath(runtime as "deno"), ...(runtime === "deno" ? ["run", "-A"] : [])];
-  // What a new process loads is what its runtime installs: from JSR the source, from npm the bundle.
+  // What a new process loads is what npm packs, and where it is said so the source, as from JSR.
   const packed = join(dirname(task.module), "dist", "mod.js");
-  const isPacked = work.kind === "cold" && runtime !== "deno";
+  const isPacked = work.kind === "cold" && !client.endsWith("-source");
   const given = isPacked ? { ...task, module: packed } : task;
   return [...command, bench(programs[work.kind]), JSON.stringify(given)];
 }

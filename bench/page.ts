@@ -27,6 +27,8 @@ const NAMES: Record<string, string> = {
   http: "node:http",
   http2: "node:http2",
   go: "Go",
+  "roundtrip-source": "roundtrip, from JSR",
+  "before-source": "before, from JSR",
 };
 
 const PEERS = ["raw", "fetch", "undici", "http", "http2", "go"];
@@ -198,7 +200,7 @@ ${
   }${
     section(
       "How soon",
-      "Milliseconds of import and first request in a new process + those of the second request. Deno runs the source, Bun\nand Node what npm packs.",
+      "Milliseconds of import and first request in a new process + those of the second request, of what\nnpm packs; “from JSR” is the source, which Deno loads file by file.",
       startTable(samples),
     )
   }## Goals

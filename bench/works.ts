@@ -56,6 +56,9 @@ export interface Work {
 /** Clients that only Node runs. */
 const NODE_ONLY: readonly string[] = ["undici", "http", "http2"];
 
+/** Clients that only Deno runs: ours from the source, as JSR has it. */
+const DENO_ONLY: readonly string[] = ["roundtrip-source", "before-source"];
+
 const MIB = 1024 * 1024;
 
 const ALL = ["roundtrip", "createFetch", "raw", "fetch", "undici", "http", "go"];
@@ -172,12 +175,12 @@ const everyday: readonly Work[] = [
   },
   {
     name: "cold-start",
-    what: "import, first and second request in a new process (Deno: from source)",
+    what: "import, first and second request in a new process",
     group: "everyday",
     kind: "cold",
     path: "/small",
     atOnce: [1],
-    clients: ["roundtrip", "fetch", "undici", "http"],
+    clients: ["roundtrip", "roundtrip-source", "fetch", "undici", "http"],
   },
   {
     name: "idle-after-64k",
@@ -494,7 +497,9 @@ export function participants(
     .filter((client) => isOurs(client) || peers.includes(client.split("-")[0]));
   const found = runtimes.flatMap((runtime) =>
     chosen
-      .filter((client) => client !== "go" && (runtime === "node" || !NODE_ONLY.includes(client)))
+      .filter((client) => client !== "go")
+      .filter((client) => runtime === "node" || !NODE_ONLY.includes(client))
+      .filter((client) => runtime === "deno" || !DENO_ONLY.includes(client))
       .map((client) => ({ runtime, client }))
   );
   return chosen.includes("go") ? [...found, { runtime: "go", client: "go" }] : found;
